@@ -1,0 +1,22 @@
+package v1alpha1
+
+// DefaultSecretKey is the data key of the plaintext where spec.secret.key is not given.
+const DefaultSecretKey = "api-key"
+
+// SecretName is the name of the Secret that holds the plaintext: spec.secret.name, or where that is
+// empty the ApiKey's own name. It is computed and never stored, so that Git does not drift.
+func (k *ApiKey) SecretName() string {
+	if k.Spec.Secret.Name != "" {
+		return k.Spec.Secret.Name
+	}
+	return k.Name
+}
+
+// SecretKey is the data key of the plaintext in that Secret. The schema's default applies only where
+// spec.secret is given at all.
+func (k *ApiKey) SecretKey() string {
+	if k.Spec.Secret.Key != "" {
+		return k.Spec.Secret.Key
+	}
+	return DefaultSecretKey
+}
