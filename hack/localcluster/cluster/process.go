@@ -1,0 +1,114 @@
+package cluster
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// stopGrace is how long a process may take to end by itself before it is killed.
+	stopGrace = 10 * time.Second
+	// failedGrace is the same after another process has died.
+	failedGrace = time.Second
+	// tailLines is how much of the log is shown of a process that died.
+	tailLines = 15
+	// lifelineVariable tells a child that descriptor 3 is its lifeline.
+	lifelineVariable = "LOCALCLUSTER_LIFELINE"
+)
+
+// process is a running child.
+type process struct {
+	name    string
+	logPath string
+	cmd     *exec.Cmd
+	// exited is closed once the process is gone; exitErr is to be read after that only.
+	exited  chan struct{}
+	exitErr error
+}
+
+// startProcess runs "binary name args…" with its output in logPath. The child is in a process group of
+// its own, so that Ctrl-C reaches it through its parent, in order. It ends when lifeline's other end closes.
+func startProcess(binary, name, logPath string, lifeline *os.File, args []string) (*process, error) {
+	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the log of %s: %w", name, err)
+	}
+	defer func() { _ = log.Close() }()
+	cmd := exec.Command(binary, append([]string{name}, args...)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.ExtraFiles = []*os.File{lifeline}
+	cmd.Env = append(os.Environ(), lifelineVariable+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	p := &process{name: name, logPath: logPath, cmd: cmd, exited: make(chan struct{})}
+	go func() {
+		p.exitErr = cmd.Wait()
+		close(p.exited)
+	}()
+	return p, nil
+}
+
+// stop asks the process for its end, and kills it after the grace.
+func (p *process) stop(grace time.Duration) {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-p.exited:
+	case <-timer.C:
+		_ = p.cmd.Process.Kill()
+		<-p.exited
+	}
+}
+
+// deathError says how the process ended and shows the end of its log. To be called once exited is closed.
+func (p *process) deathError() error {
+	how := "exit status 0"
+	if p.exitErr != nil {
+		how = p.exitErr.Error()
+	}
+	tail, err := tailOf(p.logPath, tailLines)
+	if err != nil {
+		return fmt.Errorf("%s stopped unexpectedly (%s); its log cannot be read: %w", p.name, how, err)
+	}
+	return fmt.Errorf("%s stopped unexpectedly (%s); the end of %s:\n%s", p.name, how, p.logPath, tail)
+}
+
+// tailOf returns the last lines of a file, each indented.
+func tailOf(path string, lines int) (string, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	all := strings.Split(string(bytes.TrimRight(content, "\n")), "\n")
+	if len(all) > lines {
+		all = all[len(all)-lines:]
+	}
+	return "    " + strings.Join(all, "\n    "), nil
+}
+
+// FollowLifeline makes a process that a control plane started end when that control plane is gone, however it ended.
+// It does nothing in a process that was started otherwise.
+func FollowLifeline() {
+	if os.Getenv(lifelineVariable) == "" {
+		return
+	}
+	// A child of this process has no such descriptor.
+	if err := os.Unsetenv(lifelineVariable); err != nil {
+		panic(err)
+	}
+	lifeline := os.NewFile(3, "lifeline")
+	go func() {
+		_, _ = io.Copy(io.Discard, lifeline) // nothing is ever written: it returns when the other end is closed
+		fmt.Fprintln(os.Stderr, "the control plane that started this process is gone; ending")
+		os.Exit(1)
+	}()
+}
