@@ -1,0 +1,51 @@
+package index
+
+import (
+	"time"
+
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+)
+
+// Record is everything of one ApiKey that a decision needs. Tenant, permissions and scopes are the
+// effective ones, that is what both spec and grant allow.
+type Record struct {
+	Namespace, Name string
+	Tenant          string
+	Permissions     []string            // in the order in which they are told to the upstream
+	Scopes          map[string][]string // dimension to values; order does not matter
+
+	// NotAfter is when the whole ApiKey ends. Zero: never.
+	NotAfter time.Time
+
+	Revoked, Suspended, Expired, NotGranted bool
+
+	// CreatedAt, then UID, rank the ApiKeys that claim the same hash: only the first is answered for.
+	CreatedAt time.Time
+	UID       string
+
+	Credentials []Credential
+}
+
+// Credential is one issued secret value of an ApiKey.
+type Credential struct {
+	Hash     keys.Hash
+	Revision int64
+	// NotAfter is when this credential ends, if that is before the ApiKey's own NotAfter. Zero: never.
+	NotAfter time.Time
+}
+
+// Entry is what the index knows of one credential. Its strings are parts of the index's own memory:
+// reading them costs no allocation, and keeping them keeps that memory.
+type Entry struct {
+	Namespace, Name string
+	Tenant          string
+	Permissions     string // comma-separated, as in the X-Apikey-Permissions header
+	Scopes          string // dim=v1|v2;dim2=v3 in sorted order, as in the X-Apikey-Scopes header
+	Revision        int64
+
+	// NotAfter is when the credential or its ApiKey ends, whichever is first, in nanoseconds since the
+	// Unix epoch; Never for one that does not end.
+	NotAfter int64
+
+	Revoked, Suspended, Expired, NotGranted bool
+}
