@@ -27,6 +27,9 @@ const (
 	// ReasonIssuing: a credential is recorded, or about to be, and not yet in the Secret.
 	ReasonIssuing = "Issuing"
 
+	// ReasonPublishFailed: the API server refuses the Secret; the message says why, and it is tried again.
+	ReasonPublishFailed = "PublishFailed"
+
 	// ReasonSuspended: spec.suspended is set.
 	ReasonSuspended = "Suspended"
 

@@ -1,0 +1,178 @@
+package apikey
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+)
+
+// view is one look at an ApiKey and its Secret, cached or live.
+type view struct {
+	key    *v1alpha1.ApiKey
+	secret *corev1.Secret // only in a live view; nil where there is none
+	seen   lifecycle.Secret
+
+	lookedAt time.Time // when the reads for a write of the Secret began
+}
+
+// fetch reads an ApiKey: from the caches, or live.
+func fetch(ctx context.Context, reader client.Reader, name types.NamespacedName) (*v1alpha1.ApiKey, error) {
+	object := apiobject.New()
+	if err := reader.Get(ctx, name, object); err != nil {
+		return nil, err
+	}
+	return apiobject.Decode(object)
+}
+
+// cachedView believes the caches only that nothing has changed: where the Secret is not the one that the
+// status recorded, or the spec is newer than the status, it says that a live look is needed.
+func (r *Reconciler) cachedView(ctx context.Context, key *v1alpha1.ApiKey) (view, error) {
+	v := view{key: key, seen: lifecycle.Secret{State: lifecycle.SecretUnread}}
+	recorded := key.Status.SecretRef
+	if recorded == nil || recorded.Name != key.SecretName() || key.Status.ObservedGeneration != key.Generation {
+		return v, nil
+	}
+	secret := &metav1.PartialObjectMetadata{}
+	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	err := r.Cached.Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: recorded.Name}, secret)
+	if client.IgnoreNotFound(err) != nil {
+		return v, fmt.Errorf("look for Secret %s in the cache: %w", recorded.Name, err)
+	}
+	if err == nil && string(secret.UID) == recorded.UID && secret.ResourceVersion == recorded.ResourceVersion {
+		v.seen.State = lifecycle.SecretAsRecorded
+	}
+	return v, nil
+}
+
+// viewToRecord reads what a status write is decided on: the ApiKey first, since the write carries its
+// resource version, and so fails if any status was written after this look at it.
+func (r *Reconciler) viewToRecord(ctx context.Context, name types.NamespacedName) (view, error) {
+	key, err := fetch(ctx, r.Live, name)
+	if err != nil {
+		return view{}, err
+	}
+	secret, err := r.liveSecret(ctx, key)
+	if err != nil {
+		return view{}, err
+	}
+	return r.liveView(key, secret), nil
+}
+
+// viewToPublish reads what a write of the Secret is decided on, in the other order for the same reason.
+// The name of the Secret cannot change between the two: the API server refuses that once a credential
+// stands in the status, and only then is there something to publish.
+func (r *Reconciler) viewToPublish(ctx context.Context, planned *v1alpha1.ApiKey) (view, error) {
+	secret, err := r.liveSecret(ctx, planned)
+	if err != nil {
+		return view{}, err
+	}
+	key, err := fetch(ctx, r.Live, nameOf(planned))
+	if err != nil {
+		return view{}, err
+	}
+	if key.UID != planned.UID || key.SecretName() != planned.SecretName() {
+		return view{}, errChanged
+	}
+	return r.liveView(key, secret), nil
+}
+
+func (r *Reconciler) liveView(key *v1alpha1.ApiKey, secret *corev1.Secret) view {
+	r.held.settle(key, r.Clock.Now())
+	return view{key: key, secret: secret, seen: viewSecret(key, secret)}
+}
+
+// liveSecret is the Secret as the API server has it now; nil where there is none.
+func (r *Reconciler) liveSecret(ctx context.Context, key *v1alpha1.ApiKey) (*corev1.Secret, error) {
+	secret := &corev1.Secret{}
+	err := r.Live.Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: key.SecretName()}, secret)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read Secret %s: %w", key.SecretName(), err)
+	}
+	return secret, nil
+}
+
+// plan asks the pure planner about a view.
+func (r *Reconciler) plan(v view) lifecycle.Plan {
+	observed := lifecycle.Observed{
+		Credentials:     fromAPI(v.key.Status.Credentials),
+		RecordedExpired: v.key.Status.State == v1alpha1.StateExpired,
+		Secret:          v.seen,
+		Held:            r.held.recorded(v.key),
+	}
+	if grant := v.key.Status.Grant; grant != nil {
+		observed.GrantExpiresAt = timeOf(grant.ExpiresAt)
+	}
+	desired := lifecycle.Desired{
+		Deleting:  !v.key.DeletionTimestamp.IsZero(),
+		Revoked:   v.key.Spec.Revoked,
+		ExpiresAt: timeOf(v.key.Spec.ExpiresAt),
+	}
+	return lifecycle.Next(desired, observed, r.Settings, r.Clock.Now())
+}
+
+func fromAPI(credentials []v1alpha1.Credential) []lifecycle.Credential {
+	converted := make([]lifecycle.Credential, 0, len(credentials))
+	for _, c := range credentials {
+		converted = append(converted, lifecycle.Credential{
+			Revision: c.Revision,
+			State:    lifecycle.CredentialState(c.State),
+			Hash:     c.Hash,
+			Hint:     c.Hint,
+			Cause:    lifecycle.Cause(c.Cause),
+			IssuedAt: c.IssuedAt.Time,
+			NotAfter: timeOf(c.NotAfter),
+		})
+	}
+	return converted
+}
+
+func toAPI(credentials []lifecycle.Credential) []v1alpha1.Credential {
+	var converted []v1alpha1.Credential
+	for _, c := range credentials {
+		converted = append(converted, v1alpha1.Credential{
+			Revision: c.Revision,
+			State:    v1alpha1.CredentialState(c.State),
+			Hash:     c.Hash,
+			Hint:     c.Hint,
+			Cause:    v1alpha1.Cause(c.Cause),
+			IssuedAt: metav1.NewTime(c.IssuedAt),
+			NotAfter: toTime(c.NotAfter),
+		})
+	}
+	return converted
+}
+
+// timeOf reads a time at the precision that a status stores, so that a spec with fractions of a second
+// equals the grant that was made from it.
+func timeOf(t *metav1.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.Truncate(time.Second)
+}
+
+func toTime(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &metav1.Time{Time: t}
+}
+
+func sortedNames(data map[string][]byte) []string {
+	return slices.Sorted(maps.Keys(data))
+}

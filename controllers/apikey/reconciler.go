@@ -1,0 +1,117 @@
+// Package apikey holds the controller that issues credentials for ApiKeys. Caches tell it only when to
+// look; whatever matters is decided on live reads and written with the resource version that it was
+// decided on, since a manager that lost its lease can wake up and go on writing.
+package apikey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+)
+
+// +kubebuilder:rbac:groups=apikey-operator.dev,resources=apikeys,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apikey-operator.dev,resources=apikeys/status,verbs=update
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;update
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconciler issues, heals and ends the credentials of ApiKeys.
+type Reconciler struct {
+	Cached   client.Reader // informer caches: when to look
+	Live     client.Reader // the API server: what to decide on
+	Writer   client.Client // Secrets and statuses; always with a resource version
+	Clock    clock.PassiveClock
+	Random   io.Reader // where keys come from
+	Events   events.EventRecorder
+	Metrics  *Metrics
+	Settings lifecycle.Settings
+
+	// WriteWindow is how old the live reads may be that a write is decided on; a process that was
+	// paused for longer starts over. It must be shorter than Settings.Fence. Default: 10s.
+	WriteWindow time.Duration
+
+	held *heldKeys
+}
+
+// errChanged says that what a step was planned on is not there any more: look again.
+var errChanged = errors.New("the ApiKey or its Secret has changed meanwhile")
+
+// lookAgain is how soon a pass that lost a race is repeated.
+const lookAgain = 200 * time.Millisecond
+
+// Reconcile brings one ApiKey a step further: look, plan, at most one write of the Secret, at most one
+// write of the status.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	key, err := fetch(ctx, r.Cached, req.NamespacedName)
+	if apierrors.IsNotFound(err) {
+		r.held.forget(req.NamespacedName)
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return r.undecodable(ctx, req, err)
+	}
+	wake, err := r.step(ctx, key)
+	return r.result(ctx, wake, err)
+}
+
+// step looks, plans and acts, and says when to come back.
+func (r *Reconciler) step(ctx context.Context, key *v1alpha1.ApiKey) (time.Time, error) {
+	v, err := r.cachedView(ctx, key)
+	if err != nil {
+		return time.Time{}, err
+	}
+	plan := r.plan(v)
+	if plan.Action == lifecycle.Look {
+		if v, err = r.viewToRecord(ctx, nameOf(key)); err != nil {
+			return time.Time{}, err
+		}
+		plan = r.plan(v)
+	}
+	switch plan.Action {
+	case lifecycle.Mint:
+		return r.mint(ctx, v, plan)
+	case lifecycle.Publish, lifecycle.Tidy:
+		return r.publish(ctx, v, plan)
+	default:
+		return plan.Wake, r.record(ctx, v, plan, nil)
+	}
+}
+
+// result turns errors into retries: quick and quiet ones for races that somebody else won.
+func (r *Reconciler) result(ctx context.Context, wake time.Time, err error) (ctrl.Result, error) {
+	switch {
+	case err == nil && wake.IsZero():
+		return ctrl.Result{}, nil
+	case err == nil:
+		return ctrl.Result{RequeueAfter: max(wake.Sub(r.Clock.Now()), time.Millisecond)}, nil
+	case errors.Is(err, errChanged), apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+		log.FromContext(ctx).V(1).Info("lost a race, looking again", "cause", err.Error())
+		return ctrl.Result{RequeueAfter: lookAgain}, nil
+	case apierrors.IsNotFound(err):
+		return ctrl.Result{}, nil // deleted between two reads; its deletion comes by the watch
+	default:
+		return ctrl.Result{}, err
+	}
+}
+
+// undecodable leaves an ApiKey alone that this version cannot read: trying again would not help.
+func (r *Reconciler) undecodable(ctx context.Context, req ctrl.Request, err error) (ctrl.Result, error) {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return ctrl.Result{}, fmt.Errorf("read the ApiKey: %w", err)
+	}
+	r.held.forget(req.NamespacedName)
+	log.FromContext(ctx).Error(err, "this ApiKey is left alone until it is corrected")
+	return ctrl.Result{}, nil
+}

@@ -1,0 +1,151 @@
+package apikey
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+)
+
+// managedByLabel marks our Secrets, for people; what belongs to whom is told by the owner reference.
+const (
+	managedByLabel = "app.kubernetes.io/managed-by"
+	managedByValue = "apikey-operator"
+)
+
+// viewSecret says what a Secret that was read live is to an ApiKey; nil for none.
+func viewSecret(key *v1alpha1.ApiKey, secret *corev1.Secret) lifecycle.Secret {
+	if secret == nil {
+		return lifecycle.Secret{State: lifecycle.SecretAbsent}
+	}
+	view := lifecycle.Secret{State: ownership(key, secret)}
+	if view.State != lifecycle.SecretOurs {
+		return view
+	}
+	if value, ok := secret.Data[key.SecretKey()]; ok {
+		view.Hash = keys.HashV1(value).Encode()
+	}
+	view.Misplaced = misplaced(key, secret)
+	view.Immutable = secret.Immutable != nil && *secret.Immutable
+	view.Tidy = metav1.IsControlledBy(secret, key) && secret.Labels[managedByLabel] == managedByValue
+	return view
+}
+
+// ownership goes by the controller reference. A Secret that lost it is still ours if it is the object
+// that we made or if it holds one of our keys: a restore, or a hand that was too quick.
+func ownership(key *v1alpha1.ApiKey, secret *corev1.Secret) lifecycle.SecretState {
+	controller := metav1.GetControllerOf(secret)
+	switch {
+	case controller == nil && (madeByUs(key, secret) || holdsOurs(key, secret)):
+		return lifecycle.SecretOurs
+	case controller == nil:
+		return lifecycle.SecretForeign
+	case controller.UID == key.UID:
+		return lifecycle.SecretOurs
+	case isApiKey(controller) && controller.Name == key.Name:
+		return lifecycle.SecretOfPredecessor
+	default:
+		return lifecycle.SecretForeign
+	}
+}
+
+func madeByUs(key *v1alpha1.ApiKey, secret *corev1.Secret) bool {
+	return key.Status.SecretRef != nil && key.Status.SecretRef.UID == string(secret.UID)
+}
+
+func holdsOurs(key *v1alpha1.ApiKey, secret *corev1.Secret) bool {
+	for _, value := range secret.Data {
+		if isOurs(key, value) {
+			return true
+		}
+	}
+	return false
+}
+
+// misplaced is the hash of a credential of ours that stands under another data key than the wanted one.
+func misplaced(key *v1alpha1.ApiKey, secret *corev1.Secret) string {
+	for _, name := range sortedNames(secret.Data) {
+		if name != key.SecretKey() && isOurs(key, secret.Data[name]) {
+			return keys.HashV1(secret.Data[name]).Encode()
+		}
+	}
+	return ""
+}
+
+// isOurs says whether a value is the key of one of the ApiKey's credentials.
+func isOurs(key *v1alpha1.ApiKey, value []byte) bool {
+	if !keys.ChecksumOK(value) {
+		return false
+	}
+	hash := keys.HashV1(value).Encode()
+	return slices.ContainsFunc(key.Status.Credentials, func(c v1alpha1.Credential) bool { return c.Hash == hash })
+}
+
+// findValue is the value in a Secret that has this hash, under whichever data key.
+func findValue(secret *corev1.Secret, hash string) []byte {
+	for _, value := range secret.Data {
+		if keys.HashV1(value).Encode() == hash {
+			return value
+		}
+	}
+	return nil
+}
+
+// wantedSecret is the Secret that holds value as it shall be written: a new one, or the given one with
+// its other contents left alone and no key of ours under another name than the wanted one.
+func wantedSecret(key *v1alpha1.ApiKey, existing *corev1.Secret, value []byte) *corev1.Secret {
+	wanted := &corev1.Secret{Type: corev1.SecretTypeOpaque}
+	if existing != nil {
+		wanted = existing.DeepCopy()
+	}
+	wanted.Namespace, wanted.Name = key.Namespace, key.SecretName()
+	if wanted.Labels == nil {
+		wanted.Labels = map[string]string{}
+	}
+	wanted.Labels[managedByLabel] = managedByValue
+	wanted.OwnerReferences = ownedBy(key, wanted.OwnerReferences)
+	if wanted.Data == nil {
+		wanted.Data = map[string][]byte{}
+	}
+	for name, old := range wanted.Data {
+		if isOurs(key, old) {
+			delete(wanted.Data, name)
+		}
+	}
+	wanted.Data[key.SecretKey()] = value
+	return wanted
+}
+
+// ownedBy makes the ApiKey the controller, so that deleting it removes the Secret. It does not block the
+// owner's deletion: that would ask for a right on finalizers, and nothing is gained by waiting.
+func ownedBy(key *v1alpha1.ApiKey, references []metav1.OwnerReference) []metav1.OwnerReference {
+	isController := true
+	others := slices.DeleteFunc(slices.Clone(references), func(r metav1.OwnerReference) bool {
+		return r.UID == key.UID
+	})
+	return append(others, metav1.OwnerReference{
+		APIVersion: v1alpha1.GroupVersion.String(),
+		Kind:       v1alpha1.ApiKeyKind.Kind,
+		Name:       key.Name,
+		UID:        key.UID,
+		Controller: &isController,
+	})
+}
+
+func isApiKey(reference *metav1.OwnerReference) bool {
+	group, err := schema.ParseGroupVersion(reference.APIVersion)
+	return err == nil && group.Group == v1alpha1.GroupName && reference.Kind == v1alpha1.ApiKeyKind.Kind
+}
+
+func referenceTo(secret *corev1.Secret) *v1alpha1.SecretReference {
+	return &v1alpha1.SecretReference{
+		Name:            secret.Name,
+		UID:             string(secret.UID),
+		ResourceVersion: secret.ResourceVersion,
+	}
+}

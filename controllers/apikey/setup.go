@@ -1,0 +1,107 @@
+package apikey
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
+)
+
+// secretNameIndex finds the ApiKeys that want a Secret of a name.
+const secretNameIndex = "secretName"
+
+// concurrency is how many ApiKeys are worked on at once; each waits for the API server most of the time.
+const concurrency = 8
+
+// CacheOptions say what the manager's caches keep: of Secrets the metadata without what could hold a
+// value of theirs, of ApiKeys all but the managed fields.
+func CacheOptions() cache.Options {
+	return cache.Options{
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}: {Transform: stripSecret},
+			apiobject.New():  {Transform: cache.TransformStripManagedFields()},
+		},
+	}
+}
+
+// ClientOptions make the manager's client read ApiKeys from the cache though they are unstructured.
+func ClientOptions() client.Options {
+	return client.Options{Cache: &client.CacheOptions{Unstructured: true}}
+}
+
+// stripSecret drops what a metadata-only watch still carries of a Secret's contents: kubectl's
+// last-applied-configuration is an annotation and can hold the data whole.
+func stripSecret(object any) (any, error) {
+	accessor, err := meta.Accessor(object)
+	if err != nil {
+		return nil, fmt.Errorf("strip a Secret before caching: %w", err)
+	}
+	accessor.SetManagedFields(nil)
+	accessor.SetLabels(nil)
+	annotations := maps.Clone(accessor.GetAnnotations())
+	maps.DeleteFunc(annotations, func(name, _ string) bool {
+		return !strings.HasPrefix(name, v1alpha1.GroupName+"/")
+	})
+	accessor.SetAnnotations(annotations)
+	return object, nil
+}
+
+// SetupWithManager starts the controller with a manager: on ApiKeys, and on the metadata of Secrets.
+func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager) error {
+	r.held = newHeldKeys()
+	if err := manager.GetFieldIndexer().IndexField(ctx, apiobject.New(), secretNameIndex, wantedSecretName); err != nil {
+		return fmt.Errorf("index ApiKeys by their Secret's name: %w", err)
+	}
+	return ctrl.NewControllerManagedBy(manager).
+		Named("apikey").
+		For(apiobject.New()).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.wantersOf)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
+		Complete(r)
+}
+
+// wantedSecretName is SecretName for an object that may not decode.
+func wantedSecretName(object client.Object) []string {
+	content, ok := object.(*unstructured.Unstructured)
+	if !ok {
+		return nil
+	}
+	name, _, _ := unstructured.NestedString(content.Object, "spec", "secret", "name")
+	if name == "" {
+		name = object.GetName()
+	}
+	return []string{name}
+}
+
+// wantersOf are the ApiKeys that a Secret of this name concerns, whoever owns it: the way out of a
+// conflict is that the other Secret goes.
+func (r *Reconciler) wantersOf(ctx context.Context, secret client.Object) []reconcile.Request {
+	list := apiobject.NewList()
+	err := r.Cached.List(ctx, list, client.InNamespace(secret.GetNamespace()),
+		client.MatchingFields{secretNameIndex: secret.GetName()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "find the ApiKeys of a Secret", "secret", secret.GetName())
+		return nil
+	}
+	requests := make([]reconcile.Request, 0, len(list.Items))
+	for i := range list.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{
+			Namespace: list.Items[i].GetNamespace(), Name: list.Items[i].GetName(),
+		}})
+	}
+	return requests
+}

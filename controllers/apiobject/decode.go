@@ -1,0 +1,49 @@
+// Package apiobject reads ApiKeys one object at a time. A typed watch or list fails as a whole when one
+// of its objects does not decode, so one bad object would stop every other key from being served.
+package apiobject
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// New is an empty ApiKey for clients, informers and watches that do not decode.
+func New() *unstructured.Unstructured {
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(v1alpha1.ApiKeyKind)
+	return object
+}
+
+// NewList is an empty list of such ApiKeys.
+func NewList() *unstructured.UnstructuredList {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("ApiKeyList"))
+	return list
+}
+
+// Decode reads one ApiKey. Conditions that do not decode are left out: they are computed anew anyway,
+// while every other field decides about access, so nothing else is forgiven.
+func Decode(object *unstructured.Unstructured) (*v1alpha1.ApiKey, error) {
+	key, err := convert(object.Object)
+	if err == nil {
+		return key, nil
+	}
+	bare := object.DeepCopy()
+	unstructured.RemoveNestedField(bare.Object, "status", "conditions")
+	if key, bareErr := convert(bare.Object); bareErr == nil {
+		return key, nil
+	}
+	return nil, fmt.Errorf("ApiKey %s/%s does not decode: %w", object.GetNamespace(), object.GetName(), err)
+}
+
+func convert(content map[string]any) (*v1alpha1.ApiKey, error) {
+	key := &v1alpha1.ApiKey{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, key); err != nil {
+		return nil, err
+	}
+	return key, nil
+}
