@@ -1,0 +1,132 @@
+// Package integration tests the operator against a real etcd and kube-apiserver: what the API server
+// accepts, refuses and protects, and what the manager and the verifier make of it.
+//
+// One control plane serves the whole package and has config/default installed, rendered by kustomize
+// as an administrator would. Each test works in namespaces of its own (freshNamespace), as somebody
+// (admin, manager, verifier, namespaceEditor), so tests may run in parallel. There is no
+// kube-controller-manager: nothing collects garbage, and a deleted namespace stays Terminating.
+//
+// The binaries come from KUBEBUILDER_ASSETS; "make test-integration" builds and sets them.
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+const (
+	// systemNamespace is where config/default puts the operator.
+	systemNamespace = "apikey-operator-system"
+
+	// startTimeout is how long etcd and the API server may each take to start; on an idle machine
+	// both together take 4 s.
+	startTimeout = 90 * time.Second
+
+	// settleTimeout is how long what was installed or granted may take to be in force; usually well
+	// under a second.
+	settleTimeout = 30 * time.Second
+
+	// settleInterval is how often that is looked at.
+	settleInterval = 20 * time.Millisecond
+)
+
+// controlPlane is the one API server that the tests of this package share.
+var controlPlane *envtest.Environment
+
+func TestMain(m *testing.M) {
+	code, err := runOnControlPlane(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "integration:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// runOnControlPlane starts the control plane, installs config/default, runs the tests and stops it.
+func runOnControlPlane(m *testing.M) (code int, err error) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		return 1, errors.New("KUBEBUILDER_ASSETS does not say where etcd, kube-apiserver and kubectl are: " +
+			"run these tests with make test-integration, which builds them")
+	}
+	controlPlane = &envtest.Environment{ControlPlaneStartTimeout: startTimeout}
+	if _, err := controlPlane.Start(); err != nil {
+		return 1, errors.Join(fmt.Errorf("start the control plane: %w", err), controlPlane.Stop())
+	}
+	defer func() { err = errors.Join(err, controlPlane.Stop()) }()
+
+	dir, err := os.MkdirTemp("", "apikey-operator-integration-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	kubectlHome = dir
+	if err := os.WriteFile(filepath.Join(dir, "kubeconfig"), controlPlane.KubeConfig, 0o600); err != nil {
+		return 1, err
+	}
+
+	if err := install(); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+// install applies config/default as it is committed and waits until it is in force.
+func install() error {
+	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
+	defer cancel()
+	if _, err := runKubectl(ctx, "", "apply", "-k", "../../config/default"); err != nil {
+		return fmt.Errorf("install config/default: %w", err)
+	}
+	if _, err := runKubectl(ctx, "", "wait", "--for=condition=Established", "crd/apikeys.apikey-operator.dev"); err != nil {
+		return fmt.Errorf("wait for the ApiKey definition: %w", err)
+	}
+	return waitForStatusProtection(ctx)
+}
+
+// waitForStatusProtection returns once the admission policy is enforced, which is some time after it
+// was created: the API server compiles policies when its own watch of them reports.
+func waitForStatusProtection(ctx context.Context) error {
+	const namespace, name = "default", "status-protection-probe"
+	api, err := newIdentity(controlPlane.Config)
+	if err != nil {
+		return err
+	}
+	if _, err := api.do(ctx, create(namespace, apiKey(name, `{}`))); err != nil {
+		return fmt.Errorf("create an ApiKey to probe with: %w", err)
+	}
+	err = poll(ctx, func() (bool, error) {
+		_, err := api.do(ctx, patchStatus(namespace, name, mergePatch, `{"status":{"observedGeneration":1}}`))
+		if apierrors.IsForbidden(err) {
+			return true, nil
+		}
+		return false, err
+	})
+	if err != nil {
+		return fmt.Errorf("wait until the status of ApiKeys is protected: %w", err)
+	}
+	_, err = api.do(ctx, remove(namespace, name))
+	return err
+}
+
+// poll asks done again and again until it says yes or fails, or ctx ends.
+func poll(ctx context.Context, done func() (bool, error)) error {
+	for {
+		yes, err := done()
+		if yes || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(settleInterval):
+		}
+	}
+}
