@@ -26,8 +26,8 @@ import (
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;update
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// Reconciler issues, heals and ends the credentials of ApiKeys.
-type Reconciler struct {
+// Options are what a Reconciler works with. All are required.
+type Options struct {
 	Cached   client.Reader // informer caches: when to look
 	Live     client.Reader // the API server: what to decide on
 	Writer   client.Client // Secrets and statuses; always with a resource version
@@ -40,8 +40,18 @@ type Reconciler struct {
 	// WriteWindow is how old the live reads may be that a write is decided on; a process that was
 	// paused for longer starts over. It must be shorter than Settings.Fence. Default: 10s.
 	WriteWindow time.Duration
+}
+
+// Reconciler issues, heals and ends the credentials of ApiKeys.
+type Reconciler struct {
+	Options
 
 	held *heldKeys
+}
+
+// New makes a Reconciler that holds no plaintext yet.
+func New(options Options) *Reconciler {
+	return &Reconciler{Options: options, held: newHeldKeys()}
 }
 
 // errChanged says that what a step was planned on is not there any more: look again.

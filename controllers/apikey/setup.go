@@ -62,7 +62,6 @@ func stripSecret(object any) (any, error) {
 
 // SetupWithManager starts the controller with a manager: on ApiKeys, and on the metadata of Secrets.
 func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager) error {
-	r.held = newHeldKeys()
 	if err := manager.GetFieldIndexer().IndexField(ctx, apiobject.New(), secretNameIndex, wantedSecretName); err != nil {
 		return fmt.Errorf("index ApiKeys by their Secret's name: %w", err)
 	}

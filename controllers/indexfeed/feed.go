@@ -1,0 +1,183 @@
+// Package indexfeed keeps a verifier's index in step with the ApiKeys of the cluster. It stands where
+// an informer has its object store, and keeps no objects: each is turned into what a decision needs as
+// it arrives. Objects are decoded one by one, so that a bad one costs only its own key.
+package indexfeed
+
+import (
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
+
+	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
+	"github.com/apikey-operator/apikey-operator/internal/index"
+)
+
+// Metrics is where the feed says how it is doing.
+type Metrics interface {
+	// EventSeen is told the time of each event, bookmarks included, in seconds since the epoch.
+	EventSeen(unixSeconds float64)
+	// Undecodable is told how many ApiKeys cannot be served because they cannot be read.
+	Undecodable(count int)
+}
+
+// Feed writes watch events into an index. Its methods are those of a reflector's store; the reflector
+// calls them one after another.
+type Feed struct {
+	index   *index.Index
+	metrics Metrics
+	clock   clock.PassiveClock
+	logger  *slog.Logger
+
+	synced atomic.Bool
+	broken map[types.NamespacedName]struct{} // named in the log already
+}
+
+var (
+	_ cache.TransformingStore      = (*Feed)(nil)
+	_ cache.ReflectorBookmarkStore = (*Feed)(nil)
+)
+
+// New makes a feed for an index.
+func New(x *index.Index, metrics Metrics, clock clock.PassiveClock, logger *slog.Logger) *Feed {
+	return &Feed{
+		index:   x,
+		metrics: metrics,
+		clock:   clock,
+		logger:  logger,
+		broken:  map[types.NamespacedName]struct{}{},
+	}
+}
+
+// Synced says whether the index has held the whole content of the cluster once. It never becomes false
+// again: a lost API server does not stop verification.
+func (f *Feed) Synced() bool { return f.synced.Load() }
+
+// entry is an ApiKey on its way into the index. The metadata is there because a reflector collects
+// entries by name before the first sync.
+type entry struct {
+	metav1.ObjectMeta
+	record index.Record
+	gone   bool // being deleted, which counts as deleted
+	err    error
+}
+
+// Transformer makes the reflector keep entries, not objects, while it collects the initial state.
+func (f *Feed) Transformer() cache.TransformFunc {
+	return func(object any) (any, error) { return toEntry(object), nil }
+}
+
+func toEntry(object any) *entry {
+	switch o := object.(type) {
+	case *entry:
+		return o
+	case *unstructured.Unstructured:
+		e := &entry{ObjectMeta: metav1.ObjectMeta{Namespace: o.GetNamespace(), Name: o.GetName()}}
+		e.read(o)
+		return e
+	default:
+		return &entry{err: fmt.Errorf("the watch sent a %T", object)}
+	}
+}
+
+func (e *entry) read(object *unstructured.Unstructured) {
+	key, err := apiobject.Decode(object)
+	if err != nil {
+		e.err = err
+		return
+	}
+	e.gone = key.DeletionTimestamp != nil
+	e.record, e.err = recordOf(key)
+}
+
+func (e *entry) name() types.NamespacedName {
+	return types.NamespacedName{Namespace: e.Namespace, Name: e.Name}
+}
+
+// Add implements cache.ReflectorStore.
+func (f *Feed) Add(object any) error { return f.set(toEntry(object)) }
+
+// Update implements cache.ReflectorStore.
+func (f *Feed) Update(object any) error { return f.set(toEntry(object)) }
+
+// Delete implements cache.ReflectorStore.
+func (f *Feed) Delete(object any) error {
+	f.seen()
+	e := toEntry(object)
+	f.index.Delete(e.Namespace, e.Name)
+	f.mend(e.name())
+	return nil
+}
+
+// Replace takes the whole content of the cluster, at the start and after a watch was lost for long.
+func (f *Feed) Replace(objects []any, _ string) error {
+	f.seen()
+	broken := map[types.NamespacedName]struct{}{}
+	records := make([]index.Record, 0, len(objects))
+	for _, object := range objects {
+		e := toEntry(object)
+		switch {
+		case e.err != nil:
+			f.nameOnce(e)
+			broken[e.name()] = struct{}{}
+		case !e.gone:
+			records = append(records, e.record)
+		}
+	}
+	if err := f.index.Replace(records); err != nil {
+		return fmt.Errorf("fill the index: %w", err)
+	}
+	f.broken = broken
+	f.metrics.Undecodable(len(broken))
+	f.synced.Store(true)
+	return nil
+}
+
+// Resync implements cache.ReflectorStore; there is nothing to send again.
+func (f *Feed) Resync() error { return nil }
+
+// Bookmark implements cache.ReflectorBookmarkStore: a quiet cluster is heard from all the same.
+func (f *Feed) Bookmark(string) error {
+	f.seen()
+	return nil
+}
+
+func (f *Feed) set(e *entry) error {
+	f.seen()
+	if e.err != nil {
+		f.index.Delete(e.Namespace, e.Name)
+		f.nameOnce(e)
+		return nil
+	}
+	f.mend(e.name())
+	if e.gone {
+		f.index.Delete(e.Namespace, e.Name)
+		return nil
+	}
+	return f.index.Set(e.record)
+}
+
+func (f *Feed) seen() {
+	f.metrics.EventSeen(float64(f.clock.Now().UnixMilli()) / 1000)
+}
+
+// nameOnce logs an ApiKey that cannot be served when it becomes so, not at each of its events.
+func (f *Feed) nameOnce(e *entry) {
+	_, named := f.broken[e.name()]
+	f.broken[e.name()] = struct{}{}
+	f.metrics.Undecodable(len(f.broken))
+	if !named {
+		f.logger.Warn("this ApiKey cannot be read, so its key is refused until it is corrected",
+			"namespace", e.Namespace, "name", e.Name, "error", e.err.Error())
+	}
+}
+
+func (f *Feed) mend(name types.NamespacedName) {
+	delete(f.broken, name)
+	f.metrics.Undecodable(len(f.broken))
+}

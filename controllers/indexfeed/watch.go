@@ -1,0 +1,39 @@
+package indexfeed
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
+)
+
+// +kubebuilder:rbac:groups=apikey-operator.dev,resources=apikeys,verbs=get;list;watch
+
+// Run watches the ApiKeys of all namespaces and feeds the index until the context ends. It goes on trying
+// for as long as the API server is away; what the index holds is served meanwhile.
+func (f *Feed) Run(ctx context.Context, config *rest.Config) error {
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("make a client for ApiKeys: %w", err)
+	}
+	apiKeys := client.Resource(v1alpha1.ApiKeyResource)
+	source := cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			return apiKeys.List(ctx, options)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			return apiKeys.Watch(ctx, options)
+		},
+	}, client)
+	reflector := cache.NewReflectorWithOptions(source, apiobject.New(), f, cache.ReflectorOptions{Name: "apikeys"})
+	reflector.RunWithContext(ctx)
+	return nil
+}

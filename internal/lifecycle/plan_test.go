@@ -1,0 +1,235 @@
+package lifecycle_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	. "github.com/apikey-operator/apikey-operator/internal/lifecycle"
+)
+
+var (
+	now      = time.Date(2027, 1, 10, 12, 0, 0, 0, time.UTC)
+	settings = Settings{GracePeriod: 24 * time.Hour, PublishDelay: 2 * time.Second, Fence: 30 * time.Second}
+)
+
+func credential(revision int64, state CredentialState, hash string) Credential {
+	return Credential{Revision: revision, State: state, Hash: hash, Hint: "ak_" + hash, IssuedAt: now.Add(-time.Hour)}
+}
+
+func (c change) on(x Credential) Credential { c(&x); return x }
+
+type change func(*Credential)
+
+func until(t time.Time) change                            { return func(c *Credential) { c.NotAfter = t } }
+func issuedAt(t time.Time) change                         { return func(c *Credential) { c.IssuedAt = t } }
+func as(s CredentialState) change                         { return func(c *Credential) { c.State = s } }
+func because(cause Cause) change                          { return func(c *Credential) { c.Cause = cause } }
+func ours(hash string) Secret                             { return Secret{State: SecretOurs, Hash: hash, Tidy: true} }
+func held(hash string, at time.Time) map[string]time.Time { return map[string]time.Time{hash: at} }
+
+func TestNextPlans(t *testing.T) {
+	current := credential(1, Current, "a")
+	pending := credential(2, Pending, "b")
+	previous := until(now.Add(time.Hour)).on(credential(1, Previous, "p"))
+	lost := func(n int, age time.Duration) Credential {
+		return issuedAt(now.Add(-age)).on(credential(2, Pending, string(rune('w'+n))))
+	}
+
+	cases := map[string]struct {
+		desired  Desired
+		observed Observed
+		want     Plan
+	}{
+		"a new ApiKey whose Secret was not looked for: look": {
+			want: Plan{Action: Look},
+		},
+		"a new ApiKey without a Secret: mint": {
+			observed: Observed{Secret: Secret{State: SecretAbsent}},
+			want:     Plan{Action: Mint, Credential: Credential{Revision: 1, State: Pending, Cause: Issued}},
+		},
+		"a recorded key before the delay is over: wait": {
+			observed: Observed{Secret: Secret{State: SecretAbsent}, Credentials: []Credential{pending}, Held: held("b", now.Add(-time.Second))},
+			want:     Plan{Action: Wait, Credentials: []Credential{pending}, Wake: now.Add(time.Second)},
+		},
+		"a recorded key after the delay: publish": {
+			observed: Observed{Secret: Secret{State: SecretAbsent}, Credentials: []Credential{pending}, Held: held("b", now.Add(-2*time.Second))},
+			want:     Plan{Action: Publish, Credential: pending, Credentials: []Credential{pending}},
+		},
+		"a recorded key whose plaintext is lost: mint another beside it": {
+			observed: Observed{Secret: Secret{State: SecretAbsent}, Credentials: []Credential{pending}},
+			want: Plan{Action: Mint, Credential: Credential{Revision: 1, State: Pending, Cause: Issued},
+				Credentials: []Credential{pending}},
+		},
+		"three lost keys: wait until the oldest can no longer be published": {
+			observed: Observed{Secret: Secret{State: SecretAbsent},
+				Credentials: []Credential{lost(0, 20*time.Second), lost(1, 29*time.Second), lost(2, time.Second)}},
+			want: Plan{Action: Wait, Wake: now.Add(time.Second),
+				Credentials: []Credential{lost(0, 20*time.Second), lost(1, 29*time.Second), lost(2, time.Second)}},
+		},
+		"three lost keys of which one is old: mint in its place": {
+			observed: Observed{Secret: Secret{State: SecretAbsent},
+				Credentials: []Credential{lost(0, 20*time.Second), lost(1, 30*time.Second), lost(2, time.Second)}},
+			want: Plan{Action: Mint, Credential: Credential{Revision: 1, State: Pending, Cause: Issued},
+				Credentials: []Credential{lost(0, 20*time.Second), lost(2, time.Second)}},
+		},
+		"the Secret holds the recorded key: it becomes current, the old one keeps its grace": {
+			observed: Observed{Secret: ours("b"), Credentials: []Credential{current, pending}},
+			want: Plan{Promoted: true, Credential: as(Current).on(pending), Wake: now.Add(24 * time.Hour),
+				Credentials: []Credential{as(Current).on(pending), until(now.Add(24 * time.Hour)).on(as(Previous).on(current))}},
+		},
+		"the Secret holds one of two recorded keys: the other lives on until no write of it can land": {
+			observed: Observed{Secret: ours("b"), Credentials: []Credential{pending, lost(0, time.Second)}},
+			want: Plan{Promoted: true, Credential: as(Current).on(pending), Wake: now.Add(30 * time.Second),
+				Credentials: []Credential{as(Current).on(pending), until(now.Add(30 * time.Second)).on(lost(0, time.Second))}},
+		},
+		"a write that landed late puts a retired key into the Secret: it becomes current for good": {
+			observed: Observed{Secret: ours("b"), Credentials: []Credential{current, until(now.Add(time.Second)).on(pending)}},
+			want: Plan{Promoted: true, Credential: as(Current).on(pending), Wake: now.Add(24 * time.Hour),
+				Credentials: []Credential{as(Current).on(pending), until(now.Add(24 * time.Hour)).on(as(Previous).on(current))}},
+		},
+		"a grace period that the status write cuts short is named": {
+			observed: Observed{Secret: ours("b"), Credentials: []Credential{current, previous, pending}},
+			want: Plan{Promoted: true, Credential: as(Current).on(pending), Wake: now.Add(24 * time.Hour), Ended: []Credential{previous},
+				Credentials: []Credential{as(Current).on(pending), until(now.Add(24 * time.Hour)).on(as(Previous).on(current))}},
+		},
+		"all as recorded: nothing": {
+			observed: Observed{Secret: Secret{State: SecretAsRecorded}, Credentials: []Credential{current}},
+			want:     Plan{Credentials: []Credential{current}},
+		},
+		"all as recorded, but a recorded key is undecided: look": {
+			observed: Observed{Secret: Secret{State: SecretAsRecorded}, Credentials: []Credential{current, pending}},
+			want:     Plan{Action: Look, Credentials: []Credential{current, pending}},
+		},
+		"as recorded, but nothing was issued: look": {
+			observed: Observed{Secret: Secret{State: SecretAsRecorded}},
+			want:     Plan{Action: Look},
+		},
+		"a recorded key that nobody needs any more is retired": {
+			observed: Observed{Secret: ours("a"), Credentials: []Credential{current, pending}},
+			want: Plan{Credentials: []Credential{current, until(now.Add(30 * time.Second)).on(pending)},
+				Wake: now.Add(30 * time.Second)},
+		},
+		"a retired key is not published, though its plaintext is held": {
+			observed: Observed{Secret: Secret{State: SecretAbsent}, Held: held("b", now.Add(-time.Minute)),
+				Credentials: []Credential{current, until(now.Add(time.Second)).on(pending)}},
+			want: Plan{Action: Mint, Credential: Credential{Revision: 2, State: Pending, Cause: SecretLost},
+				Credentials: []Credential{current, until(now.Add(time.Second)).on(pending)}},
+		},
+		"the Secret is gone: mint": {
+			observed: Observed{Secret: Secret{State: SecretAbsent}, Credentials: []Credential{current}},
+			want: Plan{Action: Mint, Credential: Credential{Revision: 2, State: Pending, Cause: SecretLost},
+				Credentials: []Credential{current}},
+		},
+		"the Secret is gone while a previous one is in its grace: it ends with the new record": {
+			observed: Observed{Secret: Secret{State: SecretAbsent}, Credentials: []Credential{credential(2, Current, "a"), previous}},
+			want: Plan{Action: Mint, Credential: Credential{Revision: 3, State: Pending, Cause: SecretLost},
+				Credentials: []Credential{credential(2, Current, "a")}, Ended: []Credential{previous}},
+		},
+		"the Secret holds something else: mint": {
+			observed: Observed{Secret: ours("x"), Credentials: []Credential{current}},
+			want: Plan{Action: Mint, Credential: Credential{Revision: 2, State: Pending, Cause: SecretChanged},
+				Credentials: []Credential{current}},
+		},
+		"the Secret holds the previous key again: mint, but let consumers read a working key meanwhile": {
+			observed: Observed{Secret: ours("p"), Credentials: []Credential{credential(2, Current, "a"), previous}},
+			want: Plan{Action: Mint, Credential: Credential{Revision: 3, State: Pending, Cause: SecretChanged},
+				Credentials: []Credential{credential(2, Current, "a"), previous}},
+		},
+		"the key stands under another data key: rewrite the Secret around it": {
+			observed: Observed{Secret: Secret{State: SecretOurs, Misplaced: "a"}, Credentials: []Credential{current}},
+			want:     Plan{Action: Tidy, Credential: current, Credentials: []Credential{current}},
+		},
+		"the Secret lost its owner: rewrite it": {
+			observed: Observed{Secret: Secret{State: SecretOurs, Hash: "a"}, Credentials: []Credential{current}},
+			want:     Plan{Action: Tidy, Credential: current, Credentials: []Credential{current}},
+		},
+		"an immutable Secret that holds the current key is left alone": {
+			observed: Observed{Secret: Secret{State: SecretOurs, Hash: "a", Immutable: true}, Credentials: []Credential{current}},
+			want:     Plan{Credentials: []Credential{current}},
+		},
+		"an immutable Secret that holds something else blocks, and nothing is minted": {
+			observed: Observed{Secret: Secret{State: SecretOurs, Hash: "x", Immutable: true}, Credentials: []Credential{current}},
+			want:     Plan{Blocked: BlockedImmutable, Credentials: []Credential{current}},
+		},
+		"a foreign Secret blocks, and nothing is minted": {
+			observed: Observed{Secret: Secret{State: SecretForeign}},
+			want:     Plan{Blocked: BlockedForeign},
+		},
+		"the Secret of an earlier ApiKey blocks, and nothing is minted": {
+			observed: Observed{Secret: Secret{State: SecretOfPredecessor}},
+			want:     Plan{Blocked: BlockedPredecessor},
+		},
+		"a grace period that is over leaves the status": {
+			observed: Observed{Secret: Secret{State: SecretAsRecorded}, Credentials: []Credential{current, until(now).on(previous)}},
+			want:     Plan{Credentials: []Credential{current}},
+		},
+		"a grace period that goes on is waited for": {
+			observed: Observed{Secret: Secret{State: SecretAsRecorded}, Credentials: []Credential{current, previous}},
+			want:     Plan{Credentials: []Credential{current, previous}, Wake: now.Add(time.Hour)},
+		},
+		"the expiry is waited for": {
+			desired:  Desired{ExpiresAt: now.Add(time.Minute)},
+			observed: Observed{Secret: Secret{State: SecretAsRecorded}, Credentials: []Credential{current, previous}},
+			want:     Plan{Credentials: []Credential{current, previous}, Wake: now.Add(time.Minute)},
+		},
+		"an expired key heals nothing": {
+			desired:  Desired{ExpiresAt: now},
+			observed: Observed{Secret: Secret{State: SecretAbsent}, Credentials: []Credential{current}},
+			want:     Plan{Expired: true, Credentials: []Credential{current}},
+		},
+		"a revoked key heals nothing": {
+			desired:  Desired{Revoked: true},
+			observed: Observed{Secret: Secret{State: SecretAbsent}, Credentials: []Credential{current}},
+			want:     Plan{Credentials: []Credential{current}},
+		},
+		"a key being deleted gets nothing": {
+			desired:  Desired{Deleting: true},
+			observed: Observed{Secret: Secret{State: SecretAbsent}},
+			want:     Plan{},
+		},
+		"a clock that fell back does not revive a key that was recorded as expired": {
+			desired: Desired{ExpiresAt: now.Add(time.Hour)},
+			observed: Observed{RecordedExpired: true, GrantExpiresAt: now.Add(time.Hour),
+				Secret: Secret{State: SecretAsRecorded}, Credentials: []Credential{current}},
+			want: Plan{Expired: true, Credentials: []Credential{current}},
+		},
+		"an expired key that is given more time gets a new credential, and the old one ends": {
+			desired: Desired{ExpiresAt: now.Add(time.Hour)},
+			observed: Observed{RecordedExpired: true, GrantExpiresAt: now.Add(-time.Hour),
+				Secret: ours("a"), Credentials: []Credential{current}},
+			want: Plan{Action: Mint, Credential: Credential{Revision: 2, State: Pending, Cause: Renewed}, Wake: now.Add(time.Hour)},
+		},
+		"the same where the expiry passed while nobody looked": {
+			observed: Observed{GrantExpiresAt: now.Add(-time.Hour), Secret: ours("a"), Credentials: []Credential{current}},
+			want:     Plan{Action: Mint, Credential: Credential{Revision: 2, State: Pending, Cause: Renewed}},
+		},
+		"a key that gets more time before it expires keeps its credential": {
+			desired: Desired{ExpiresAt: now.Add(2 * time.Hour)},
+			observed: Observed{GrantExpiresAt: now.Add(time.Hour), Secret: ours("a"),
+				Credentials: []Credential{because(Issued).on(current)}},
+			want: Plan{Credentials: []Credential{because(Issued).on(current)}, Wake: now.Add(2 * time.Hour)},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := Next(c.desired, c.observed, settings, now)
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("plan (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestANewEndIsRoundedUpToWhatTheStatusStores(t *testing.T) {
+	at := now.Add(300 * time.Millisecond)
+	plan := Next(Desired{}, Observed{
+		Secret:      ours("b"),
+		Credentials: []Credential{credential(1, Current, "a"), credential(2, Pending, "b")},
+	}, settings, at)
+
+	if got, want := plan.Credentials[1].NotAfter, now.Add(24*time.Hour+time.Second); !got.Equal(want) {
+		t.Errorf("the previous credential ends at %s, want %s", got, want)
+	}
+}
