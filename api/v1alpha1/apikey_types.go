@@ -49,7 +49,7 @@ type ApiKeySpec struct {
 	// displayName is a name for people; where empty, metadata.name is shown.
 	// Example: Site24x7 monitor.
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]')",message="must not contain control characters or line breaks: write it on one line"
+	// +kubebuilder:validation:XValidation:rule=`!self.matches(r'[\p{Cc}\p{Zl}\p{Zp}]')`,message="must not contain control characters or line breaks: write it on one line"
 	// +optional
 	DisplayName string `json:"displayName,omitempty"`
 
@@ -60,7 +60,7 @@ type ApiKeySpec struct {
 
 	// owner says who answers for the key; free text. Example: sre@phoenix.example.
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]')",message="must not contain control characters or line breaks: write it on one line"
+	// +kubebuilder:validation:XValidation:rule=`!self.matches(r'[\p{Cc}\p{Zl}\p{Zp}]')`,message="must not contain control characters or line breaks: write it on one line"
 	// +optional
 	Owner string `json:"owner,omitempty"`
 
@@ -92,6 +92,7 @@ type ApiKeySpec struct {
 	// credential; the one that expired stays dead. Example: "2027-01-10T23:59:59Z".
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('2200-01-01T00:00:00Z')",message="must be a time in the years 2000 to 2199, with upper-case T and Z, such as 2027-01-10T23:59:59Z"
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 
@@ -206,6 +207,7 @@ type ApiKeyStatus struct {
 	// conditions: Ready says that the spec is in force (True also where that means revoked, expired
 	// or suspended), Usable that the key works; Reconciling and Stalled stand only while they are True.
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime >= timestamp('2000-01-01T00:00:00Z') && c.lastTransitionTime < timestamp('2200-01-01T00:00:00Z'))",message="lastTransitionTime must be a time in the years 2000 to 2199, with upper-case T and Z, such as 2027-01-10T23:59:59Z"
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -247,6 +249,7 @@ type Grant struct {
 	// expiresAt is when the whole key dies; without it, never.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('2200-01-01T00:00:00Z')",message="must be a time in the years 2000 to 2199, with upper-case T and Z, such as 2027-01-10T23:59:59Z"
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 }
@@ -278,8 +281,9 @@ const (
 
 // Credential is one issued secret value, by its hash.
 type Credential struct {
-	// revision counts the credentials of an ApiKey, from 1.
+	// revision counts the credentials of an ApiKey, from 1 to 1000000000, so that there is always a next one.
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000000
 	Revision int64 `json:"revision"`
 
 	// state of the credential.
@@ -300,11 +304,13 @@ type Credential struct {
 	// issuedAt is when the credential was recorded.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('2200-01-01T00:00:00Z')",message="must be a time in the years 2000 to 2199, with upper-case T and Z, such as 2027-01-10T23:59:59Z"
 	IssuedAt metav1.Time `json:"issuedAt"`
 
 	// notAfter is when verifiers stop accepting the credential; without it, it ends with the key.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('2200-01-01T00:00:00Z')",message="must be a time in the years 2000 to 2199, with upper-case T and Z, such as 2027-01-10T23:59:59Z"
 	// +optional
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
 }
