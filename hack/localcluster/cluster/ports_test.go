@@ -52,7 +52,7 @@ func TestReservedPortsDiffer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer port.release()
+		t.Cleanup(port.release)
 		if seen[port.port] {
 			t.Fatalf("port %d was given twice", port.port)
 		}

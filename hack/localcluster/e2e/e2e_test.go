@@ -63,6 +63,12 @@ func startPlane(t *testing.T, dir string) plane {
 	return plane{t: t, dir: dir, kubeconfig: kubeconfig}
 }
 
+// in returns the plane for use in a subtest.
+func (p plane) in(t *testing.T) plane {
+	p.t = t
+	return p
+}
+
 // kubectl runs the kubectl that is linked in, as the plane's administrator.
 func (p plane) kubectl(args ...string) string {
 	p.t.Helper()
@@ -110,6 +116,7 @@ func TestAControlPlaneHasWhatTheOperatorNeeds(t *testing.T) {
 	p.kubectl("create", "namespace", "team")
 
 	t.Run("tokens of ServiceAccounts that may do what RBAC lets them", func(t *testing.T) {
+		p := p.in(t)
 		p.kubectl("create", "serviceaccount", "reader", "--namespace=team")
 		p.kubectl("create", "role", "reader", "--namespace=team", "--verb=get", "--resource=configmaps")
 		p.kubectl("create", "rolebinding", "reader", "--namespace=team", "--role=reader", "--serviceaccount=team:reader")
@@ -124,6 +131,7 @@ func TestAControlPlaneHasWhatTheOperatorNeeds(t *testing.T) {
 	})
 
 	t.Run("garbage collection, also of owners whose kind was added later", func(t *testing.T) {
+		p := p.in(t)
 		p.apply(widgetCRD)
 		p.kubectl("wait", "--for=condition=Established", "crd/widgets.example.com", "--timeout=60s")
 		p.apply("{apiVersion: example.com/v1, kind: Widget, metadata: {name: owner, namespace: team}}")
@@ -135,12 +143,14 @@ func TestAControlPlaneHasWhatTheOperatorNeeds(t *testing.T) {
 	})
 
 	t.Run("removal of namespaces with what is in them", func(t *testing.T) {
+		p := p.in(t)
 		p.kubectl("create", "namespace", "doomed")
 		p.kubectl("create", "configmap", "content", "--namespace=doomed")
 		p.kubectl("delete", "namespace", "doomed", "--timeout=60s")
 	})
 
 	t.Run("an address that other machines do not reach", func(t *testing.T) {
+		p := p.in(t)
 		// On Linux a server that listens on all addresses answers at 127.0.0.2, too.
 		if elsewhere := net.JoinHostPort("127.0.0.2", p.server().Port()); answers(elsewhere) {
 			t.Errorf("the API server answers at %s", elsewhere)

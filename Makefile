@@ -1,0 +1,128 @@
+# `make` lists the targets. What takes long is built once into a cache shared by checkouts (hack/lib/cache.sh says
+# where), so the first run takes minutes and the next ones seconds.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BINARY := $(CURDIR)/bin/apikey-operator
+# How long each fuzz test runs in `make fuzz`.
+FUZZTIME ?= 10s
+# More flags for `go test`, such as -v or -run.
+TESTFLAGS ?=
+# The modules of this repository.
+MODULES := . hack/localcluster hack/tools
+
+# Kubernetes' own packages are compiled without cgo for the local control plane; checked the same way, they are not compiled twice.
+LOCALCLUSTER_GO := GOWORK=off CGO_ENABLED=0
+
+##@ General
+
+.PHONY: help
+help: ## List the targets.
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: build
+build: ## Build bin/apikey-operator (VERSION= overrides what git says).
+	@hack/step.sh "build bin/apikey-operator $(VERSION)" env CGO_ENABLED=0 \
+		go build -ldflags "-s -w -X main.version=$(VERSION)" -o $(BINARY) ./cmd/apikey-operator
+
+.PHONY: demo
+demo: build ## Show the whole thing for real on this machine; KEEP=1 leaves it running.
+	@assets=$$(hack/build-localcluster.sh); \
+	nginx=$${NGINX:-$$(hack/nginx.sh)}; \
+	LOCALCLUSTER=$$assets/localcluster KUBECTL=$$assets/kubectl NGINX=$$nginx APIKEY_OPERATOR=$(BINARY) KEEP=$(KEEP) \
+		hack/demo.sh
+
+.PHONY: clean
+clean: ## Remove what was built in this checkout.
+	rm -rf bin
+
+.PHONY: clean-cache
+clean-cache: ## Remove the cache with the local control plane, the tools and nginx (minutes to build again).
+	@source hack/lib/cache.sh; set -x; rm -rf "$$(cache_dir)"
+
+##@ Checks
+
+.PHONY: verify
+verify: ## Regenerate, and check formatting, vet, lint, vulnerabilities, go.mod files; CI=true also fails on a dirty tree.
+	@hack/step.sh verify hack/verify.sh
+
+.PHONY: generate
+generate: ## Generate deep-copy code, CRDs and RBAC roles from the Go sources.
+	@tools=$$(hack/build-tools.sh); \
+	controller_gen() { hack/step.sh "controller-gen $${1%%,*}" $$tools/controller-gen "$$@"; }; \
+	controller_gen object paths=./api/...; \
+	controller_gen crd paths=./api/... output:crd:dir=config/crd/bases; \
+	controller_gen rbac:roleName=apikey-operator-manager,fileName=manager_role.yaml paths=./controllers/apikey output:rbac:dir=config/rbac; \
+	controller_gen rbac:roleName=apikey-operator-verifier,fileName=verifier_role.yaml paths=./controllers/indexfeed output:rbac:dir=config/rbac
+
+.PHONY: fmt
+fmt: ## Format the Go sources.
+	@tools=$$(hack/build-tools.sh); \
+	for module in $(MODULES); do (cd $$module && $$tools/golangci-lint fmt); done
+
+.PHONY: vet
+vet: ## Run go vet on every module.
+	@hack/step.sh "vet" go vet ./...
+	@cd hack/localcluster && ../step.sh "vet hack/localcluster" env $(LOCALCLUSTER_GO) go vet ./...
+
+.PHONY: lint
+lint: ## Run golangci-lint, with the import directions, on every module.
+	@tools=$$(hack/build-tools.sh); \
+	hack/step.sh "lint" $$tools/golangci-lint run; \
+	cd hack/localcluster && ../step.sh "lint hack/localcluster" env $(LOCALCLUSTER_GO) $$tools/golangci-lint run
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities, where their database can be reached.
+	@tools=$$(hack/build-tools.sh); hack/step.sh "vuln" hack/vuln.sh $$tools/govulncheck
+
+.PHONY: tidy-check
+tidy-check: ## Check that every go.mod and go.sum is what go mod tidy writes.
+	@for module in $(MODULES); do (cd $$module && $(CURDIR)/hack/step.sh "go mod tidy -diff in $$module" go mod tidy -diff); done
+
+##@ Tests
+
+.PHONY: test
+test: ## Run all tests.
+	@began=$$(date +%s); \
+	$(MAKE) test-unit test-localcluster test-integration test-e2e; \
+	echo "all tests passed in $$(($$(date +%s) - began)) s"
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no server, with the race detector.
+	@hack/step.sh "unit tests with the race detector" \
+		go test -race $(TESTFLAGS) $$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/perf)
+
+.PHONY: test-localcluster
+test-localcluster: ## Run the tests of the local control plane itself.
+	@assets=$$(hack/build-localcluster.sh); cd hack/localcluster; \
+	LOCALCLUSTER=$$assets/localcluster ../step.sh "tests of the local control plane" \
+		env $(LOCALCLUSTER_GO) go test -count=1 -timeout 15m $(TESTFLAGS) ./cluster ./e2e
+
+.PHONY: test-integration
+test-integration: ## Run the tests on a real API server (KUBEBUILDER_ASSETS= to use your own).
+	@assets=$${KUBEBUILDER_ASSETS:-$$(hack/build-localcluster.sh)}; \
+	KUBEBUILDER_ASSETS=$$assets KUBECTL=$$assets/kubectl hack/step.sh "integration tests" \
+		go test -count=1 -timeout 20m $(TESTFLAGS) ./test/integration/...
+
+.PHONY: test-e2e
+test-e2e: build ## Run the tests of the built binary behind a real nginx (NGINX= to use your own).
+	@assets=$$(hack/build-localcluster.sh); \
+	nginx=$${NGINX:-$$(hack/nginx.sh)}; \
+	KUBEBUILDER_ASSETS=$$assets LOCALCLUSTER=$$assets/localcluster KUBECTL=$$assets/kubectl \
+	NGINX=$$nginx APIKEY_OPERATOR=$(BINARY) hack/step.sh "end-to-end tests" \
+		go test -count=1 -timeout 30m $(TESTFLAGS) ./test/e2e/...
+
+.PHONY: bench
+bench: ## Run the benchmarks (BENCH= selects some).
+	@hack/step.sh "benchmarks" go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem $(TESTFLAGS) \
+		$$(go list ./... | grep -v -e /test/integration -e /test/e2e)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz test for FUZZTIME (10s).
+	@hack/fuzz.sh $(FUZZTIME)
