@@ -1,9 +1,13 @@
 package integration
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
+	"strings"
+	"testing"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -98,4 +102,45 @@ func applyStatus(namespace, name, fieldManager, body string) request {
 
 func remove(namespace, name string) request {
 	return request{method: "DELETE", path: apiKeyPath(namespace, name)}
+}
+
+// objectName is a name for the nth object of a test.
+func objectName(n int) string { return fmt.Sprintf("key-%d", n) }
+
+// named puts an object's name where a template says NAME.
+func named(template, name string) string { return strings.ReplaceAll(template, "NAME", name) }
+
+// with is the JSON of a stored object after some of its parts, each a field and its JSON, were replaced;
+// for a PUT.
+func with(t *testing.T, stored *unstructured.Unstructured, parts ...string) string {
+	t.Helper()
+	object := map[string]any{}
+	for field, value := range stored.Object {
+		object[field] = value
+	}
+	for i := 0; i < len(parts); i += 2 {
+		object[parts[i]] = json.RawMessage(parts[i+1])
+	}
+	return asJSON(object)
+}
+
+// asJSON writes a value of Go as JSON, for specs too large to be written out.
+func asJSON(value any) string {
+	data, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // only for what JSON cannot say, such as channels
+	}
+	return string(data)
+}
+
+// withSpec is the JSON of a stored object with another spec, for a PUT.
+func withSpec(t *testing.T, stored *unstructured.Unstructured, spec string) string {
+	t.Helper()
+	return with(t, stored, "spec", spec)
+}
+
+// withStatus is the JSON of a stored object with another status, for a PUT.
+func withStatus(t *testing.T, stored *unstructured.Unstructured, status string) string {
+	t.Helper()
+	return with(t, stored, "status", status)
 }
