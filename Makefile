@@ -7,7 +7,9 @@ MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-BINARY := $(CURDIR)/bin/apikey-operator
+# RACE=1 builds the binary with the race detector, under a name of its own; make test-e2e RACE=1 runs it.
+RACE ?=
+BINARY := $(CURDIR)/bin/apikey-operator$(if $(RACE),-race)
 # How long each fuzz test runs in `make fuzz`.
 FUZZTIME ?= 10s
 # More flags for `go test`, such as -v or -run.
@@ -27,9 +29,9 @@ help: ## List the targets.
 		/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
-build: ## Build bin/apikey-operator (VERSION= overrides what git says).
-	@hack/step.sh "build bin/apikey-operator $(VERSION)" env CGO_ENABLED=0 \
-		go build -ldflags "-s -w -X main.version=$(VERSION)" -o $(BINARY) ./cmd/apikey-operator
+build: ## Build bin/apikey-operator (VERSION= overrides what git says; RACE=1 adds the race detector).
+	@hack/step.sh "build $(notdir $(BINARY)) $(VERSION)" env CGO_ENABLED=$(if $(RACE),1,0) \
+		go build $(if $(RACE),-race) -ldflags "-s -w -X main.version=$(VERSION)" -o $(BINARY) ./cmd/apikey-operator
 
 .PHONY: demo
 demo: build ## Show the whole thing for real on this machine; KEEP=1 leaves it running.
@@ -115,7 +117,7 @@ test-e2e: build ## Run the tests of the built binary behind a real nginx (NGINX=
 	@assets=$$(hack/build-localcluster.sh); \
 	nginx=$${NGINX:-$$(hack/nginx.sh)}; \
 	KUBEBUILDER_ASSETS=$$assets LOCALCLUSTER=$$assets/localcluster KUBECTL=$$assets/kubectl \
-	NGINX=$$nginx APIKEY_OPERATOR=$(BINARY) hack/step.sh "end-to-end tests" \
+	NGINX=$$nginx APIKEY_OPERATOR=$(BINARY) $(if $(RACE),GORACE=halt_on_error=1) hack/step.sh "end-to-end tests" \
 		go test -count=1 -timeout 30m $(TESTFLAGS) ./test/e2e/...
 
 .PHONY: bench

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -43,7 +44,7 @@ func startProcess(binary, name, logPath string, lifeline *os.File, args []string
 	cmd := exec.Command(binary, append([]string{name}, args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{lifeline}
-	cmd.Env = append(os.Environ(), lifelineVariable+"=1")
+	cmd.Env = append(withoutEtcdSettings(os.Environ()), lifelineVariable+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
@@ -54,6 +55,11 @@ func startProcess(binary, name, logPath string, lifeline *os.File, args []string
 		close(p.exited)
 	}()
 	return p, nil
+}
+
+// withoutEtcdSettings drops the variables that etcd reads as flags: it refuses to start where one contradicts a real flag.
+func withoutEtcdSettings(environment []string) []string {
+	return slices.DeleteFunc(environment, func(variable string) bool { return strings.HasPrefix(variable, "ETCD_") })
 }
 
 // stop asks the process for its end, and kills it after the grace.

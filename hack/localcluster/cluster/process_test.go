@@ -17,6 +17,10 @@ var standIns = map[string]func(){
 		fmt.Println("first line\nlast line")
 		os.Exit(3)
 	},
+	"prints ETCD_NAME": func() {
+		fmt.Printf("ETCD_NAME=%q\n", os.Getenv("ETCD_NAME"))
+		os.Exit(0)
+	},
 	"waits": func() {
 		FollowLifeline()
 		fmt.Println("waiting")
@@ -95,6 +99,12 @@ func TestAProcessThatDiesIsNamedWithItsExitAndTheEndOfItsLog(t *testing.T) {
 			t.Errorf("the error lacks %q: %s", want, message)
 		}
 	}
+}
+
+func TestSettingsForAnotherEtcdDoNotReachOurs(t *testing.T) {
+	t.Setenv("ETCD_NAME", "other")
+	p, _ := startStandIn(t, "prints ETCD_NAME")
+	awaitLog(t, p, `ETCD_NAME=""`)
 }
 
 func TestAProcessEndsWithWhatStartedIt(t *testing.T) {
