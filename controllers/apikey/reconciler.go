@@ -37,8 +37,9 @@ type Options struct {
 	Metrics  *Metrics
 	Settings lifecycle.Settings
 
-	// WriteWindow is how old the live reads may be that a write is decided on; a process that was
-	// paused for longer starts over. It must be shorter than Settings.Fence. Default: 10s.
+	// WriteWindow is how old the live reads may be that a write of the Secret is decided on; a process
+	// that was paused for longer starts over. It must be shorter than the time in which another manager
+	// can take over, which is the lease duration less the time between two renewals. Default: 10s.
 	WriteWindow time.Duration
 }
 

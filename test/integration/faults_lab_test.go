@@ -1,0 +1,342 @@
+package integration
+
+import (
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/apikey"
+	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
+	"github.com/apikey-operator/apikey-operator/controllers/indexfeed"
+	"github.com/apikey-operator/apikey-operator/internal/index"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+)
+
+// The durations of the lab. Its clock is a fake one, so none of them is ever waited for.
+const (
+	labGrace        = 24 * time.Hour
+	labPublishDelay = 2 * time.Second
+	labFence        = 30 * time.Second
+	labWriteWindow  = 10 * time.Second
+
+	// labTakeover is how long a leader must at least be paused before another one works: the lease
+	// lasts 15 s and is renewed every 2 s.
+	labTakeover = 13 * time.Second
+)
+
+// lab is one ApiKey on the real API server with everything else in the test's hands: the managers'
+// processes, their clock, each call that they make, and what verifiers have heard at which time.
+type lab struct {
+	t         *testing.T
+	admin     client.Client
+	manager   client.Client
+	clock     *clocktesting.FakePassiveClock
+	name      types.NamespacedName
+	heard     []snapshot  // the ApiKey after each change, oldest first
+	published []keys.Hash // what ever stood in the Secret and was put there by a manager, oldest first
+	tampered  bool        // somebody else wrote the Secret last
+	late      []func()    // writes that were given up and have not landed yet
+}
+
+// snapshot is an ApiKey as verifiers heard of it at a time.
+type snapshot struct {
+	at     time.Time
+	object *unstructured.Unstructured
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	l := &lab{
+		t:       t,
+		admin:   admin(t).client(t),
+		manager: manager(t).client(t),
+		clock:   clocktesting.NewFakePassiveClock(time.Date(2027, 1, 10, 12, 0, 0, 0, time.UTC)),
+		name:    types.NamespacedName{Namespace: freshNamespace(t), Name: "probe"},
+	}
+	l.createApiKey()
+	return l
+}
+
+func (l *lab) createApiKey() {
+	l.t.Helper()
+	key := &v1alpha1.ApiKey{ObjectMeta: metav1.ObjectMeta{Namespace: l.name.Namespace, Name: l.name.Name}}
+	key.Spec.Permissions = []v1alpha1.Permission{"read"}
+	l.must(l.admin.Create(l.t.Context(), key))
+	l.hear()
+}
+
+func (l *lab) must(err error) {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// hear lets verifiers know of the ApiKey as it is.
+func (l *lab) hear() {
+	object := apiobject.New()
+	err := l.admin.Get(l.t.Context(), l.name, object)
+	if apierrors.IsNotFound(err) {
+		object = nil
+	} else {
+		l.must(err)
+	}
+	l.heard = append(l.heard, snapshot{at: l.clock.Now(), object: object})
+}
+
+func (l *lab) advance(d time.Duration) { l.clock.SetTime(l.clock.Now().Add(d)) }
+
+// apiKey is the ApiKey as it is.
+func (l *lab) apiKey() *v1alpha1.ApiKey {
+	l.t.Helper()
+	key := &v1alpha1.ApiKey{}
+	l.must(l.admin.Get(l.t.Context(), l.name, key))
+	return key
+}
+
+// secret is the Secret as it is; nil for none.
+func (l *lab) secret() *corev1.Secret {
+	l.t.Helper()
+	secret := &corev1.Secret{}
+	err := l.admin.Get(l.t.Context(), l.name, secret)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	l.must(err)
+	return secret
+}
+
+func (l *lab) deleteSecret() {
+	l.t.Helper()
+	l.must(client.IgnoreNotFound(l.admin.Delete(l.t.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: l.name.Namespace, Name: l.name.Name},
+	})))
+}
+
+// edit changes the spec as its author would.
+func (l *lab) edit(patch string) {
+	l.t.Helper()
+	key := &v1alpha1.ApiKey{ObjectMeta: metav1.ObjectMeta{Namespace: l.name.Namespace, Name: l.name.Name}}
+	l.must(l.admin.Patch(l.t.Context(), key, client.RawPatch(types.MergePatchType, []byte(patch))))
+	l.hear()
+}
+
+// process is one run of a manager: it holds plaintexts until it dies.
+type process struct {
+	lab        *lab
+	reconciler *apikey.Reconciler
+	calls      []string // made to the API server, in order
+	fault      fault
+	dead       bool
+}
+
+// start begins a manager's process in which fault happens, if any.
+func (l *lab) start(f fault) *process {
+	l.t.Helper()
+	p := &process{lab: l, fault: f}
+	calls := processClient{Client: l.manager, process: p}
+	p.reconciler = apikey.New(apikey.Options{
+		Cached:      l.manager, // caches that are never stale; see the tests with stale ones
+		Live:        calls,
+		Writer:      calls,
+		Clock:       l.clock,
+		Random:      rand.Reader,
+		Events:      &events.FakeRecorder{},
+		Metrics:     apikey.NewMetrics(prometheus.NewRegistry()),
+		Settings:    lifecycle.Settings{GracePeriod: labGrace, PublishDelay: labPublishDelay, Fence: labFence},
+		WriteWindow: labWriteWindow,
+	})
+	return p
+}
+
+// errKilled is what a call returns in a process that is gone; nobody is there to see it.
+var errKilled = errors.New("the process is gone")
+
+// settle lets the process work until it has nothing left to do, the fence included, and reports whether
+// it lived.
+func (p *process) settle() bool {
+	p.lab.t.Helper()
+	return p.settleWithin(labFence + time.Second)
+}
+
+// settleWithin waits for nothing that is further away than patience.
+func (p *process) settleWithin(patience time.Duration) bool {
+	l := p.lab
+	l.t.Helper()
+	const enough = 60
+	for range enough {
+		if p.dead {
+			return false
+		}
+		result, err := p.reconciler.Reconcile(l.t.Context(), ctrl.Request{NamespacedName: l.name})
+		l.check()
+		switch {
+		case err != nil:
+			l.advance(time.Second) // the work queue's back-off
+		case result.RequeueAfter > 0 && result.RequeueAfter <= patience:
+			l.advance(result.RequeueAfter)
+		default:
+			return !p.dead
+		}
+	}
+	l.t.Fatalf("the manager does not come to rest; its calls: %q", p.calls)
+	return false
+}
+
+// settleWithSuccessors goes on with new processes until one lives to the end.
+func (p *process) settleWithSuccessors() {
+	p.lab.t.Helper()
+	if p.settle() {
+		return
+	}
+	if !p.lab.start(fault{}).settle() {
+		p.lab.t.Fatal("a process without a fault died")
+	}
+}
+
+// check holds what must always be true against the world as it is.
+func (l *lab) check() {
+	l.t.Helper()
+	key := &v1alpha1.ApiKey{}
+	if err := l.admin.Get(l.t.Context(), l.name, key); apierrors.IsNotFound(err) {
+		return
+	}
+	secret := l.secret()
+	if value, ok := l.ownValue(key, secret); ok {
+		l.noteAndCheckValue(key, value)
+	}
+	l.checkPublished(key)
+}
+
+// ownValue is the value of the Secret, if a manager put it there for this very ApiKey.
+func (l *lab) ownValue(key *v1alpha1.ApiKey, secret *corev1.Secret) ([]byte, bool) {
+	if secret == nil || l.tampered || !metav1.IsControlledBy(secret, key) {
+		return nil, false
+	}
+	return secret.Data[key.SecretKey()], true
+}
+
+func (l *lab) noteAndCheckValue(key *v1alpha1.ApiKey, value []byte) {
+	l.t.Helper()
+	hash := keys.HashV1(value)
+	if !slices.Contains(l.published, hash) {
+		l.published = append(l.published, hash)
+	}
+	if !slices.ContainsFunc(key.Status.Credentials, func(c v1alpha1.Credential) bool { return c.Hash == hash.Encode() }) {
+		l.t.Errorf("no orphan: the Secret holds a key whose hash is in no status")
+	}
+	if key.Spec.Revoked {
+		return
+	}
+	for _, s := range l.heardSince(l.clock.Now().Add(-labPublishDelay)) {
+		if !l.accepts(s, value) {
+			l.t.Errorf("no dead key in a Secret: at %s a verifier that has the events of %s refuses its value",
+				l.clock.Now().Format(time.TimeOnly), s.at.Format(time.TimeOnly))
+		}
+	}
+}
+
+// checkPublished holds that the two newest published credentials work and that no others do.
+func (l *lab) checkPublished(key *v1alpha1.ApiKey) {
+	l.t.Helper()
+	latest := l.heard[len(l.heard)-1]
+	var accepted int
+	for i, hash := range l.published {
+		works := l.acceptsHash(latest, hash)
+		if works {
+			accepted++
+		}
+		age := len(l.published) - 1 - i
+		switch {
+		case key.Spec.Revoked && works:
+			l.t.Errorf("nothing comes back: the credential published as number %d works though the key is revoked", i+1)
+		case !key.Spec.Revoked && age < 2 && !works && !l.successorUnderWay(key, age):
+			l.t.Errorf("grace is kept: the credential published as number %d of %d does not work", i+1, len(l.published))
+		}
+	}
+	if accepted > 2 {
+		l.t.Errorf("at most two published credentials are accepted, but %d are", accepted)
+	}
+}
+
+// successorUnderWay says whether a newer credential is being published, which ends the older of the two.
+func (l *lab) successorUnderWay(key *v1alpha1.ApiKey, age int) bool {
+	return age == 1 && slices.ContainsFunc(key.Status.Credentials, func(c v1alpha1.Credential) bool {
+		return c.State == v1alpha1.CredentialPending && c.NotAfter == nil
+	})
+}
+
+// heardSince is what verifiers may know: the last news from before a time, and all that came after it.
+func (l *lab) heardSince(t time.Time) []snapshot {
+	first := 0
+	for i, s := range l.heard {
+		if !s.at.After(t) {
+			first = i
+		}
+	}
+	return l.heard[first:]
+}
+
+// accepts asks the verifier's own feed and index.
+func (l *lab) accepts(s snapshot, value []byte) bool { return l.acceptsHash(s, keys.HashV1(value)) }
+
+func (l *lab) acceptsHash(s snapshot, hash keys.Hash) bool {
+	l.t.Helper()
+	if s.object == nil {
+		return false
+	}
+	x := index.New()
+	feed := indexfeed.New(x, silent{}, l.clock, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	l.must(feed.Add(s.object.DeepCopy()))
+	e, ok := x.Lookup(hash)
+	return ok && e.NotAfter > l.clock.Now().UnixNano() && !e.Revoked && !e.Suspended && !e.Expired && !e.NotGranted
+}
+
+type silent struct{}
+
+func (silent) EventSeen(float64) {}
+func (silent) Undecodable(int)   {}
+
+// landLate lets the writes land that were given up before.
+func (l *lab) landLate() {
+	for _, land := range l.late {
+		land()
+	}
+	l.late = nil
+}
+
+// expectQuiet holds that a new process finds nothing to write and no reason to read the Secret.
+func (l *lab) expectQuiet() {
+	l.t.Helper()
+	p := l.start(fault{})
+	if !p.settle() {
+		l.t.Fatal("a process without a fault died")
+	}
+	if len(p.calls) > 0 {
+		l.t.Errorf("restart is quiet: a new process with nothing to do made the calls %q", p.calls)
+	}
+}
+
+func (l *lab) expectPublished(want int) {
+	l.t.Helper()
+	if got := len(l.published); got != want {
+		l.t.Errorf("%d credentials were published, want %d", got, want)
+	}
+}

@@ -1,0 +1,121 @@
+package integration
+
+import (
+	"fmt"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+)
+
+// Each scenario is run once without a fault, to count its calls to the API server, and then once more
+// for every call and every kind of fault.
+
+var faultKinds = []faultKind{
+	refused, unanswered, landsLate, killedBefore, killedAfter,
+	pausedShort, pausedLong, pausedSecretLost, pausedLongSecretLost, revokedMeanwhile,
+}
+
+func TestIssueSurvivesAFaultAtEveryCall(t *testing.T) {
+	t.Parallel()
+	forEveryFault(t, func(t *testing.T, f fault) *process {
+		l := newLab(t)
+		p := l.start(f)
+		p.settleWithSuccessors()
+		l.finish(f, 1)
+		return p
+	})
+}
+
+func TestALostSecretIsReplacedDespiteAFaultAtEveryCall(t *testing.T) {
+	t.Parallel()
+	forEveryFault(t, func(t *testing.T, f fault) *process {
+		l := newLab(t)
+		l.start(fault{}).settle()
+		l.deleteSecret()
+		p := l.start(f)
+		p.settleWithSuccessors()
+		l.finish(f, 2)
+		return p
+	})
+}
+
+func TestARevokedKeyStaysRevokedDespiteAFaultAtEveryCall(t *testing.T) {
+	t.Parallel()
+	forEveryFault(t, func(t *testing.T, f fault) *process {
+		l := newLab(t)
+		l.start(fault{}).settle()
+		l.edit(`{"spec":{"revoked":true}}`)
+		l.deleteSecret()
+		p := l.start(f)
+		p.settleWithSuccessors()
+		l.finishRevoked(f)
+		l.expectPublished(1)
+		return p
+	})
+}
+
+// forEveryFault runs a scenario without a fault, and then with each kind of fault at each of its calls.
+func forEveryFault(t *testing.T, scenario func(*testing.T, fault) *process) {
+	t.Helper()
+	var calls []string
+	t.Run("no fault", func(t *testing.T) { calls = scenario(t, fault{}).calls })
+	if len(calls) == 0 {
+		t.Fatal("the scenario makes no call, so nothing would be tried")
+	}
+	for i, what := range calls {
+		for _, kind := range faultKinds {
+			t.Run(fmt.Sprintf("call %d, %s: %s", i+1, what, kind), func(t *testing.T) {
+				scenario(t, fault{call: i + 1, kind: kind})
+			})
+		}
+	}
+}
+
+// finish lets everything end that is under way and holds that the ApiKey is served, with as many
+// credentials published as there was reason for.
+func (l *lab) finish(f fault, published int) {
+	l.t.Helper()
+	if f.kind == revokedMeanwhile {
+		l.finishRevoked(f)
+		return
+	}
+	if f.kind == pausedSecretLost || f.kind == pausedLongSecretLost {
+		published++
+	}
+	l.landLate()
+	l.start(fault{}).settle()
+	l.advance(2 * labFence)
+	l.start(fault{}).settle()
+
+	key := l.apiKey()
+	if !meta.IsStatusConditionTrue(key.Status.Conditions, v1alpha1.ConditionReady) || key.Status.State != v1alpha1.StateActive {
+		l.t.Errorf("in the end the state is %s and the conditions are %+v", key.Status.State, key.Status.Conditions)
+	}
+	for _, c := range key.Status.Credentials {
+		if c.State == v1alpha1.CredentialPending {
+			l.t.Errorf("in the end the credential of revision %d is still pending", c.Revision)
+		}
+	}
+	l.expectPublished(published)
+	l.expectQuiet()
+}
+
+// finishRevoked holds that a revoked key is dead and stays so; check looks at each credential.
+func (l *lab) finishRevoked(f fault) {
+	l.t.Helper()
+	l.landLate()
+	l.start(fault{}).settle()
+	l.deleteSecret()
+	l.start(fault{}).settle()
+
+	key := l.apiKey()
+	if key.Status.State != v1alpha1.StateRevoked {
+		l.t.Errorf("after %q the state is %s", f.kind, key.Status.State)
+	}
+	if secret := l.secret(); secret != nil {
+		l.t.Errorf("a revoked key was put into a new Secret")
+	}
+	l.expectQuiet()
+}
