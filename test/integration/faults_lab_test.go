@@ -48,11 +48,14 @@ type lab struct {
 	admin     client.Client
 	manager   client.Client
 	clock     *clocktesting.FakePassiveClock
+	events    *events.FakeRecorder
 	name      types.NamespacedName
-	heard     []snapshot  // the ApiKey after each change, oldest first
-	published []keys.Hash // what ever stood in the Secret and was put there by a manager, oldest first
-	tampered  bool        // somebody else wrote the Secret last
-	late      []func()    // writes that were given up and have not landed yet
+	heard     []snapshot           // the ApiKey after each change, oldest first
+	published []keys.Hash          // what ever stood in the Secret and was put there by a manager, oldest first
+	dead      []keys.Hash          // what was published and has ended for good
+	ends      map[string]time.Time // by encoded hash: until when it was promised to work
+	tampered  bool                 // somebody else wrote the Secret last
+	late      []func()             // writes that were given up and have not landed yet
 }
 
 // snapshot is an ApiKey as verifiers heard of it at a time.
@@ -68,6 +71,8 @@ func newLab(t *testing.T) *lab {
 		admin:   admin(t).client(t),
 		manager: manager(t).client(t),
 		clock:   clocktesting.NewFakePassiveClock(time.Date(2027, 1, 10, 12, 0, 0, 0, time.UTC)),
+		ends:    map[string]time.Time{},
+		events:  events.NewFakeRecorder(1000),
 		name:    types.NamespacedName{Namespace: freshNamespace(t), Name: "probe"},
 	}
 	l.createApiKey()
@@ -158,7 +163,7 @@ func (l *lab) start(f fault) *process {
 		Writer:      calls,
 		Clock:       l.clock,
 		Random:      rand.Reader,
-		Events:      &events.FakeRecorder{},
+		Events:      l.events,
 		Metrics:     apikey.NewMetrics(prometheus.NewRegistry()),
 		Settings:    lifecycle.Settings{GracePeriod: labGrace, PublishDelay: labPublishDelay, Fence: labFence},
 		WriteWindow: labWriteWindow,
@@ -236,27 +241,34 @@ func (l *lab) ownValue(key *v1alpha1.ApiKey, secret *corev1.Secret) ([]byte, boo
 func (l *lab) noteAndCheckValue(key *v1alpha1.ApiKey, value []byte) {
 	l.t.Helper()
 	hash := keys.HashV1(value)
+	if slices.Contains(l.dead, hash) {
+		return // it stands there until the key is revived with another
+	}
 	if !slices.Contains(l.published, hash) {
 		l.published = append(l.published, hash)
 	}
 	if !slices.ContainsFunc(key.Status.Credentials, func(c v1alpha1.Credential) bool { return c.Hash == hash.Encode() }) {
 		l.t.Errorf("no orphan: the Secret holds a key whose hash is in no status")
 	}
-	if key.Spec.Revoked {
-		return
-	}
 	for _, s := range l.heardSince(l.clock.Now().Add(-labPublishDelay)) {
-		if !l.accepts(s, value) {
+		if !stopped(key) && !stopped(s.apiKey(l.t)) && !l.acceptsHash(s, hash) {
 			l.t.Errorf("no dead key in a Secret: at %s a verifier that has the events of %s refuses its value",
 				l.clock.Now().Format(time.TimeOnly), s.at.Format(time.TimeOnly))
 		}
 	}
 }
 
-// checkPublished holds that the two newest published credentials work and that no others do.
+// stopped says whether an ApiKey need not work, going by what its author wants and its status.
+func stopped(key *v1alpha1.ApiKey) bool {
+	return key.Spec.Revoked || key.Spec.Suspended || key.Status.State == v1alpha1.StateExpired
+}
+
+// checkPublished holds that the newest published credential works and the one before it during its
+// grace period, and that no others do.
 func (l *lab) checkPublished(key *v1alpha1.ApiKey) {
 	l.t.Helper()
-	latest := l.heard[len(l.heard)-1]
+	l.noteEnds(key)
+	latest := l.latest()
 	var accepted int
 	for i, hash := range l.published {
 		works := l.acceptsHash(latest, hash)
@@ -264,17 +276,42 @@ func (l *lab) checkPublished(key *v1alpha1.ApiKey) {
 			accepted++
 		}
 		age := len(l.published) - 1 - i
-		switch {
-		case key.Spec.Revoked && works:
-			l.t.Errorf("nothing comes back: the credential published as number %d works though the key is revoked", i+1)
-		case !key.Spec.Revoked && age < 2 && !works && !l.successorUnderWay(key, age):
-			l.t.Errorf("grace is kept: the credential published as number %d of %d does not work", i+1, len(l.published))
+		if want := !stopped(key) && age < 2 && !l.over(hash); works != want && !l.successorUnderWay(key, age) {
+			l.t.Errorf("grace is kept, and nothing comes back: the credential published as number %d of %d works: %t, want %t",
+				i+1, len(l.published), works, want)
+		}
+	}
+	for _, hash := range l.dead {
+		if l.acceptsHash(latest, hash) {
+			l.t.Errorf("nothing comes back: a credential that has ended works again")
 		}
 	}
 	if accepted > 2 {
 		l.t.Errorf("at most two published credentials are accepted, but %d are", accepted)
 	}
 }
+
+// noteEnds remembers until when each credential was promised to work.
+func (l *lab) noteEnds(key *v1alpha1.ApiKey) {
+	for _, c := range key.Status.Credentials {
+		if c.NotAfter != nil {
+			l.ends[c.Hash] = c.NotAfter.Time
+		}
+	}
+}
+
+func (l *lab) over(hash keys.Hash) bool {
+	end, ok := l.ends[hash.Encode()]
+	return ok && !end.After(l.clock.Now())
+}
+
+// bury says that what was published so far has ended and must never work again.
+func (l *lab) bury() {
+	l.dead = append(l.dead, l.published...)
+	l.published = nil
+}
+
+func (l *lab) latest() snapshot { return l.heard[len(l.heard)-1] }
 
 // successorUnderWay says whether a newer credential is being published, which ends the older of the two.
 func (l *lab) successorUnderWay(key *v1alpha1.ApiKey, age int) bool {
@@ -294,9 +331,20 @@ func (l *lab) heardSince(t time.Time) []snapshot {
 	return l.heard[first:]
 }
 
-// accepts asks the verifier's own feed and index.
-func (l *lab) accepts(s snapshot, value []byte) bool { return l.acceptsHash(s, keys.HashV1(value)) }
+// apiKey is the ApiKey of a snapshot.
+func (s snapshot) apiKey(t *testing.T) *v1alpha1.ApiKey {
+	t.Helper()
+	if s.object == nil {
+		return &v1alpha1.ApiKey{}
+	}
+	key, err := apiobject.Decode(s.object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
 
+// acceptsHash asks the verifier's own feed and index.
 func (l *lab) acceptsHash(s snapshot, hash keys.Hash) bool {
 	l.t.Helper()
 	if s.object == nil {

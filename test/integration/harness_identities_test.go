@@ -172,6 +172,16 @@ func serviceAccount(t *testing.T, namespace, name string) identity {
 	return i
 }
 
+// newServiceAccount makes a ServiceAccount, which no role speaks of, and acts as it.
+func newServiceAccount(t *testing.T, namespace, name string) identity {
+	t.Helper()
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	if err := admin(t).client(t).Create(t.Context(), account); err != nil {
+		t.Fatal(err)
+	}
+	return serviceAccount(t, namespace, name)
+}
+
 // namespaceEditor is a person who may do anything with ApiKeys in one namespace, their status
 // included as far as RBAC goes.
 func namespaceEditor(t *testing.T, namespace string) identity {
@@ -213,12 +223,24 @@ func grantEverything(t *testing.T, i identity, namespace string, subject rbacv1.
 	})
 }
 
-// freshNamespace makes a namespace for one test. It is not removed: it ends with the control plane.
+// freshNamespace makes a namespace for one test. When the test ends its ApiKeys go, so that they do not
+// disturb tests that look at all namespaces; the namespace itself ends with the control plane.
 func freshNamespace(t *testing.T) string {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	if err := admin(t).client(t).Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { removeApiKeys(t, namespace.Name) })
 	return namespace.Name
+}
+
+// removeApiKeys removes all ApiKeys of a namespace; for the end of a test, when its context is over.
+func removeApiKeys(t *testing.T, namespace string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
+	defer cancel()
+	if _, err := admin(t).do(ctx, remove(namespace, "")); err != nil {
+		t.Errorf("remove the ApiKeys of %s: %v", namespace, err)
+	}
 }

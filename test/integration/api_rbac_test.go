@@ -1,0 +1,171 @@
+package integration
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	authorizationv1 "k8s.io/api/authorization/v1"
+)
+
+// access is what is asked about: a verb, a resource as group/resource or group/resource/subresource,
+// the namespace, where empty all of them, and an object's name, where empty any.
+type access struct{ verb, resource, namespace, name string }
+
+func (a access) attributes() authorizationv1.ResourceAttributes {
+	group, resource, _ := strings.Cut(a.resource, "/")
+	resource, subresource, _ := strings.Cut(resource, "/")
+	return authorizationv1.ResourceAttributes{
+		Verb: a.verb, Group: group, Resource: resource, Subresource: subresource, Namespace: a.namespace, Name: a.name,
+	}
+}
+
+const (
+	apiKeys       = "apikey-operator.dev/apikeys"
+	apiKeyStatus  = "apikey-operator.dev/apikeys/status"
+	secrets       = "/secrets"
+	leases        = "coordination.k8s.io/leases"
+	newEvents     = "events.k8s.io/events"
+	coreEvents    = "/events"
+	serviceTokens = "/serviceaccounts/token"
+)
+
+func TestWhatTheServiceAccountsMayDo(t *testing.T) {
+	t.Parallel()
+	manager, verifier := manager(t), verifier(t)
+	cases := map[string]struct {
+		who  identity
+		what access
+		want bool
+	}{
+		"the manager reads ApiKeys everywhere":                 {manager, access{verb: "get", resource: apiKeys}, true},
+		"the manager lists ApiKeys everywhere":                 {manager, access{verb: "list", resource: apiKeys}, true},
+		"the manager watches ApiKeys everywhere":               {manager, access{verb: "watch", resource: apiKeys}, true},
+		"the manager never writes a spec":                      {manager, access{verb: "update", resource: apiKeys}, false},
+		"the manager never patches a spec":                     {manager, access{verb: "patch", resource: apiKeys}, false},
+		"the manager makes no ApiKeys":                         {manager, access{verb: "create", resource: apiKeys}, false},
+		"the manager deletes no ApiKeys":                       {manager, access{verb: "delete", resource: apiKeys}, false},
+		"the manager replaces the status":                      {manager, access{verb: "update", resource: apiKeyStatus}, true},
+		"the manager never patches the status":                 {manager, access{verb: "patch", resource: apiKeyStatus}, false},
+		"the manager makes Secrets":                            {manager, access{verb: "create", resource: secrets}, true},
+		"the manager reads Secrets":                            {manager, access{verb: "get", resource: secrets}, true},
+		"the manager lists Secrets":                            {manager, access{verb: "list", resource: secrets}, true},
+		"the manager watches Secrets":                          {manager, access{verb: "watch", resource: secrets}, true},
+		"the manager replaces Secrets":                         {manager, access{verb: "update", resource: secrets}, true},
+		"the manager never patches Secrets":                    {manager, access{verb: "patch", resource: secrets}, false},
+		"the manager never deletes Secrets":                    {manager, access{verb: "delete", resource: secrets}, false},
+		"the manager never deletes collections of Secrets":     {manager, access{verb: "deletecollection", resource: secrets}, false},
+		"the manager reports events":                           {manager, access{verb: "create", resource: newEvents}, true},
+		"the manager counts events up":                         {manager, access{verb: "patch", resource: newEvents}, true},
+		"the manager reads no events":                          {manager, access{verb: "list", resource: newEvents}, false},
+		"the manager makes Leases at home":                     {manager, access{verb: "create", resource: leases, namespace: systemNamespace}, true},
+		"the manager reads its Lease":                          {manager, access{"get", leases, systemNamespace, "apikey-operator-manager"}, true},
+		"the manager renews its Lease":                         {manager, access{"update", leases, systemNamespace, "apikey-operator-manager"}, true},
+		"the manager leaves other Leases at home alone":        {manager, access{"update", leases, systemNamespace, "another"}, false},
+		"the manager makes no Leases elsewhere":                {manager, access{verb: "create", resource: leases, namespace: "default"}, false},
+		"the manager takes no Lease of the control plane":      {manager, access{"update", leases, "kube-system", "kube-controller-manager"}, false},
+		"the manager reports at home who leads":                {manager, access{verb: "create", resource: coreEvents, namespace: systemNamespace}, true},
+		"the manager gives out no tokens":                      {manager, access{verb: "create", resource: serviceTokens}, false},
+		"the manager impersonates nobody":                      {manager, access{verb: "impersonate", resource: "/users"}, false},
+		"the manager grants nothing":                           {manager, access{verb: "create", resource: "rbac.authorization.k8s.io/rolebindings"}, false},
+		"the manager cannot lift the protection of the status": {manager, access{verb: "update", resource: "admissionregistration.k8s.io/validatingadmissionpolicies"}, false},
+		"the manager cannot take the policy out of force":      {manager, access{verb: "delete", resource: "admissionregistration.k8s.io/validatingadmissionpolicybindings"}, false},
+		"the manager starts no Pods":                           {manager, access{verb: "create", resource: "/pods"}, false},
+		"the verifier reads ApiKeys":                           {verifier, access{verb: "get", resource: apiKeys}, true},
+		"the verifier lists ApiKeys":                           {verifier, access{verb: "list", resource: apiKeys}, true},
+		"the verifier watches ApiKeys":                         {verifier, access{verb: "watch", resource: apiKeys}, true},
+		"the verifier writes no ApiKeys":                       {verifier, access{verb: "update", resource: apiKeys}, false},
+		"the verifier writes no status":                        {verifier, access{verb: "update", resource: apiKeyStatus}, false},
+		"the verifier patches no status":                       {verifier, access{verb: "patch", resource: apiKeyStatus}, false},
+		"the verifier reads no Secrets":                        {verifier, access{verb: "get", resource: secrets}, false},
+		"the verifier lists no Secrets":                        {verifier, access{verb: "list", resource: secrets}, false},
+		"the verifier watches no Secrets":                      {verifier, access{verb: "watch", resource: secrets}, false},
+		"the verifier reads no Secrets at home":                {verifier, access{verb: "get", resource: secrets, namespace: systemNamespace}, false},
+		"the verifier takes no part in electing a leader":      {verifier, access{"get", leases, systemNamespace, "apikey-operator-manager"}, false},
+		"the verifier reports no events":                       {verifier, access{verb: "create", resource: newEvents}, false},
+		"the verifier gives out no tokens, not even its own":   {verifier, access{verb: "create", resource: serviceTokens, namespace: systemNamespace}, false},
+	}
+	for title, c := range cases {
+		t.Run(title, func(t *testing.T) {
+			if got := c.who.may(t, c.what.attributes()); got != c.want {
+				t.Errorf("may %+v: %v, want %v", c.what, got, c.want)
+			}
+		})
+	}
+}
+
+// What is not listed here is not allowed: a right that somebody adds has to be added here too.
+func TestTheServiceAccountsMayDoNothingElse(t *testing.T) {
+	t.Parallel()
+	elsewhere := freshNamespace(t)
+	// What every ServiceAccount may do, such as ask about itself, is not ours to count.
+	bystander := newServiceAccount(t, elsewhere, "bystander")
+	managerEverywhere := []string{
+		"create,get,list,update,watch /secrets",
+		"create,patch events.k8s.io/events",
+		"get,list,watch apikey-operator.dev/apikeys",
+		"update apikey-operator.dev/apikeys/status",
+	}
+	cases := map[string]struct {
+		who       identity
+		namespace string
+		want      []string
+	}{
+		"the manager, in any namespace": {manager(t), elsewhere, managerEverywhere},
+		"the manager, at home": {manager(t), systemNamespace, append([]string{
+			"create coordination.k8s.io/leases",
+			"create,patch /events",
+			"get,update coordination.k8s.io/leases apikey-operator-manager",
+		}, managerEverywhere...)},
+		"the verifier, in any namespace": {verifier(t), elsewhere, []string{"get,list,watch apikey-operator.dev/apikeys"}},
+		"the verifier, at home":          {verifier(t), systemNamespace, []string{"get,list,watch apikey-operator.dev/apikeys"}},
+	}
+	for title, c := range cases {
+		t.Run(title, func(t *testing.T) {
+			got := without(c.who.rights(t, c.namespace), bystander.rights(t, c.namespace))
+			sort.Strings(c.want)
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("rights in %s (-want +got):\n%s", c.namespace, diff)
+			}
+		})
+	}
+}
+
+// rights are all that RBAC allows the identity in a namespace, each as "verbs group/resource names".
+func (i identity) rights(t *testing.T, namespace string) map[string]bool {
+	t.Helper()
+	review := &authorizationv1.SelfSubjectRulesReview{
+		Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace},
+	}
+	if err := i.client(t).Create(t.Context(), review); err != nil {
+		t.Fatal(err)
+	}
+	if review.Status.Incomplete {
+		t.Fatalf("the API server could not list all rights: %s", review.Status.EvaluationError)
+	}
+	rights := map[string]bool{}
+	for _, rule := range review.Status.ResourceRules {
+		sort.Strings(rule.Verbs)
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				line := fmt.Sprintf("%s %s/%s %s", strings.Join(rule.Verbs, ","), group, resource, strings.Join(rule.ResourceNames, ","))
+				rights[strings.TrimSpace(line)] = true
+			}
+		}
+	}
+	return rights
+}
+
+// without lists the rights that are not among others, in order.
+func without(rights, others map[string]bool) []string {
+	var rest []string
+	for right := range rights {
+		if !others[right] {
+			rest = append(rest, right)
+		}
+	}
+	sort.Strings(rest)
+	return rest
+}
