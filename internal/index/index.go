@@ -8,8 +8,6 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
-const shardCount = 4096
-
 // Index maps hashes to entries. Any number of goroutines may look up while another changes it; changes
 // wait for one another.
 type Index struct {
@@ -17,9 +15,8 @@ type Index struct {
 
 	writing sync.Mutex // held by whoever changes shards or owners
 	owners  owners
-	apiKeys atomic.Int64
 
-	credentials, bytes atomic.Int64
+	apiKeys, credentials, bytes atomic.Int64
 }
 
 // Stats describes the content of an Index.
@@ -40,11 +37,11 @@ func (x *Index) Lookup(h keys.Hash) (Entry, bool) {
 	if t == nil {
 		return Entry{}, false
 	}
-	s := t.find(&h)
-	if s == nil {
+	c := t.find(&h)
+	if c == "" {
 		return Entry{}, false
 	}
-	return s.entry(t.text), true
+	return c.entry(), true
 }
 
 // Stats may be called at any time.
@@ -62,21 +59,20 @@ func (x *Index) Stats() Stats {
 func (x *Index) Set(r Record) error {
 	x.writing.Lock()
 	defer x.writing.Unlock()
-	claim, err := new(encoder).encode(&r)
-	if err != nil {
-		x.replaceHashes(r.Namespace, r.Name, nil)
+	var encoder encoder
+	if err := encoder.load(&r); err != nil {
+		x.retain(r.Namespace, r.Name, nil)
 		return err
 	}
 	hashes := make([]keys.Hash, 0, len(r.Credentials))
-	added := map[int][]slot{}
+	edits := newEdits(r.Namespace, r.Name)
 	for _, c := range r.Credentials {
+		e := edits.of(c.Hash)
+		e.added = encoder.append(e.added, c)
 		hashes = append(hashes, c.Hash)
-		added[shardOf(&c.Hash)] = append(added[shardOf(&c.Hash)], claim.of(c))
 	}
-	for shard, slots := range added {
-		x.edit(shard, edit{namespace: r.Namespace, name: r.Name, gone: hashes, added: slots, text: claim.text})
-	}
-	x.replaceHashes(r.Namespace, r.Name, hashes)
+	x.apply(edits)
+	x.retain(r.Namespace, r.Name, hashes)
 	return nil
 }
 
@@ -84,65 +80,35 @@ func (x *Index) Set(r Record) error {
 func (x *Index) Delete(namespace, name string) {
 	x.writing.Lock()
 	defer x.writing.Unlock()
-	x.replaceHashes(namespace, name, nil)
+	x.retain(namespace, name, nil)
 }
 
-// replaceHashes makes hashes, which the shards hold already, all that an ApiKey has.
-func (x *Index) replaceHashes(namespace, name string, hashes []keys.Hash) {
+// retain removes the claims of an ApiKey on all but the given hashes, which the shards hold already.
+func (x *Index) retain(namespace, name string, hashes []keys.Hash) {
 	id := ownerIDOf(namespace, name)
-	gone := map[int][]keys.Hash{}
+	edits := newEdits(namespace, name)
 	for _, h := range x.owners.hashes(id) {
 		if !slices.Contains(hashes, h) {
-			gone[shardOf(&h)] = append(gone[shardOf(&h)], h)
+			edits.of(h)
 		}
 	}
-	for shard, group := range gone {
-		x.edit(shard, edit{namespace: namespace, name: name, gone: group})
-	}
+	x.apply(edits)
 	x.apiKeys.Add(x.owners.set(id, hashes))
 }
 
-// edit is a change to one shard: the claims of one ApiKey on the hashes that are gone go, and
-// others of it come.
-type edit struct {
-	namespace, name string
-	gone            []keys.Hash
-	added           []slot
-	text            string // of each of added
+func (x *Index) apply(edits edits) {
+	for shard, e := range edits.byShard {
+		x.store(shard, e.apply(x.shards[shard].Load()))
+	}
 }
 
-func (x *Index) edit(shard int, e edit) {
+// store is the one place where what readers see changes.
+func (x *Index) store(shard int, t *table) {
 	old := x.shards[shard].Load()
-	x.store(shard, old, e.apply(old))
-}
-
-func (e *edit) apply(old *table) *table {
-	if old == nil {
-		old = &table{}
+	if old == nil && t == nil {
+		return
 	}
-	b := newTableBuilder(len(old.slots)+len(e.added), len(old.text)+len(e.added)*len(e.text))
-	for i := range old.slots {
-		if s := &old.slots[i]; !e.removes(s, old.text) {
-			b.add(*s, s.textIn(old.text))
-		}
-	}
-	for i := range e.added {
-		b.add(e.added[i], e.text)
-	}
-	return b.build()
-}
-
-func (e *edit) removes(s *slot, text string) bool {
-	if !slices.Contains(e.gone, s.hash) {
-		return false
-	}
-	namespace, name := s.ownerIn(text)
-	return namespace == e.namespace && name == e.name
-}
-
-// store is the one place where readers' view of a shard changes.
-func (x *Index) store(shard int, old, t *table) {
 	x.shards[shard].Store(t)
-	x.credentials.Add(int64(t.len() - old.len()))
+	x.credentials.Add(t.len() - old.len())
 	x.bytes.Add(t.bytes() - old.bytes())
 }

@@ -15,13 +15,12 @@ func (x *Index) Replace(records []Record) error {
 	x.writing.Lock()
 	defer x.writing.Unlock()
 	b := newBulk(records)
-	// From the last to the first, so that an ApiKey that was seen is one whose later record counts.
+	// From the last to the first, so that a record of an ApiKey that was seen is an earlier one.
 	for i := range slices.Backward(records) {
 		b.add(&records[i])
 	}
-	tables := b.build()
-	for shard, t := range tables {
-		x.store(shard, x.shards[shard].Load(), t)
+	for shard, t := range b.tables() {
+		x.store(shard, t)
 	}
 	x.owners = b.owners
 	x.apiKeys.Store(b.apiKeys)
@@ -31,12 +30,12 @@ func (x *Index) Replace(records []Record) error {
 // bulk collects the content of a whole index.
 type bulk struct {
 	encoder encoder
-	shards  [shardCount]tableBuilder
+	claims  [shardCount][]byte // in any order
 	owners  owners
 	apiKeys int64
 
 	refused []error
-	dropped map[ownerID]struct{} // ApiKeys whose later record was refused or has no credentials
+	without map[ownerID]struct{} // ApiKeys that were seen and hold nothing
 }
 
 func newBulk(records []Record) *bulk {
@@ -44,7 +43,7 @@ func newBulk(records []Record) *bulk {
 	for i := range records {
 		credentials += len(records[i].Credentials)
 	}
-	return &bulk{owners: make(owners, credentials), dropped: map[ownerID]struct{}{}}
+	return &bulk{owners: make(owners, credentials), without: map[ownerID]struct{}{}}
 }
 
 func (b *bulk) add(r *Record) {
@@ -52,34 +51,35 @@ func (b *bulk) add(r *Record) {
 	if b.seen(id) {
 		return
 	}
-	claim, err := b.encoder.encode(r)
+	err := b.encoder.load(r)
 	if err != nil {
 		b.refused = append(b.refused, err)
 	}
 	if err != nil || len(r.Credentials) == 0 {
-		b.dropped[id] = struct{}{}
+		b.without[id] = struct{}{}
 		return
 	}
 	hashes := make([]keys.Hash, 0, len(r.Credentials))
 	for _, c := range r.Credentials {
-		b.shards[shardOf(&c.Hash)].add(claim.of(c), claim.text)
+		shard := shardOf(&c.Hash)
+		b.claims[shard] = b.encoder.append(b.claims[shard], c)
 		hashes = append(hashes, c.Hash)
 	}
 	b.apiKeys += b.owners.set(id, hashes)
 }
 
 func (b *bulk) seen(id ownerID) bool {
-	_, held := b.owners[ownerKey{id, 0}]
-	_, dropped := b.dropped[id]
-	return held || dropped
+	_, holds := b.owners[ownerKey{id, 0}]
+	_, without := b.without[id]
+	return holds || without
 }
 
-func (b *bulk) build() *[shardCount]*table {
+// tables builds all before the first is put in use, so that readers see the change within microseconds.
+func (b *bulk) tables() *[shardCount]*table {
 	var tables [shardCount]*table
-	for i := range b.shards {
-		b.shards[i].slots = slices.Clone(b.shards[i].slots) // gives back what appending reserved
-		tables[i] = b.shards[i].build()
-		b.shards[i] = tableBuilder{}
+	for shard := range b.claims {
+		tables[shard] = newTable(sortedClaims(b.claims[shard]))
+		b.claims[shard] = nil
 	}
 	return &tables
 }
