@@ -1,0 +1,174 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// wholeSpec and wholeStatus set every field that the schema has. The search below replaces each of their
+// parts in turn; it fails where the schema has a field that is missing here.
+const (
+	wholeSpec = `{
+		"displayName":"x","description":"x","owner":"x","tenant":"acme","permissions":["read"],"scopes":{"category":["general"]},
+		"expiresAt":"2027-01-10T23:59:59Z","suspended":true,"revoked":true,
+		"format":{"prefix":"sk_","bytes":32},"secret":{"name":"x","key":"x"}}`
+	wholeStatus = `{
+		"observedGeneration":1,"state":"Active","hint":"x",
+		"grant":{"tenant":"acme","permissions":["read"],"scopes":{"category":["general"]},"expiresAt":"2027-01-10T23:59:59Z"},
+		"credentials":[{"revision":1,"state":"Current","hash":"v1:00","hint":"x","cause":"Issued","issuedAt":"2026-11-01T00:00:00Z","notAfter":"2026-12-01T00:00:00Z"}],
+		"secretRef":{"name":"x","uid":"x","resourceVersion":"1"},
+		"conditions":[{"type":"Ready","status":"True","reason":"Active","message":"x","observedGeneration":1,"lastTransitionTime":"2026-11-01T00:00:00Z"}]}`
+)
+
+// candidates are put in every place: each type, numbers at the edges of what the formats hold, times in
+// all the forms that some parser takes, texts that are hard to handle.
+func candidates() []string {
+	list := []string{
+		`null`, `true`, `false`, `{}`, `{"":null}`, `{"a":"b"}`, `{"a":["b"]}`,
+		`[]`, `[null]`, `[[]]`, `[{}]`, `[""]`, `["a"]`, `[1]`, `["a","a"]`, `["2027-01-10T23:59:59Z"]`,
+		`0`, `-0`, `-0.0`, `1`, `-1`, `32`, `32.0`, `3.2e1`, `1e2`, `0.5`, `1e-400`, `1e15`, `1e18`, `1e19`, `1e300`,
+		`2147483647`, `2147483648`, `-2147483649`, `4294967328`, `9007199254740993`,
+		`9223372036854775807`, `9223372036854775808`, `-9223372036854775808`, `-9223372036854775809`, `18446744073709551616`,
+		`"` + uglyText + `"`, `"` + controlText + `"`, `"` + strings.Repeat("a", 70_000) + `"`, `"` + emoji(63) + `"`,
+	}
+	for _, text := range []string{
+		"", " ", "a", "A", "1", "1e2", "true", "null", "*", "-", ".", "..", "Active", "Current", "Ready",
+		"2027-01-10T23:59:59Z", "2027-01-10t23:59:59z", "2027-01-10T23:59:59.999999999+23:59", "2027-01-10T23:59:59,5Z",
+		"2027-01-10T23:59:59x5Z", "2027-01-10T23:59:59+24:00", "2027-01-10T23:59:59+99:99", "2027-01-10T23:59:60Z", "2027-01-10T24:00:00Z",
+		"2027-02-30T00:00:00Z", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "1677-09-21T00:12:43Z", "1999-12-31T23:59:59Z",
+		"2000-01-01T00:00:00Z", "2199-12-31T23:59:59Z", "2262-04-11T23:47:17Z", "9999-12-31T23:59:59-23:59", "10000-01-01T00:00:00Z",
+		"2027-01-10", "2027-01-10T23:59:59", "2 weeks", "P2W", "1h", "1799625599",
+	} {
+		list = append(list, asJSON(text))
+	}
+	return list
+}
+
+// place is where a value stands: fields by name, the first element of a list by 0.
+type place []any
+
+func (p place) String() string {
+	var b strings.Builder
+	for _, step := range p {
+		fmt.Fprintf(&b, ".%v", step)
+	}
+	return b.String()[1:]
+}
+
+// child is the place one step further, in memory of its own.
+func (p place) child(step any) place { return append(append(place{}, p...), step) }
+
+// One object that does not decode stops every typed cache, whoever runs it, so there must be none. This
+// searches for one: each candidate in each place of the schema.
+func TestEveryAcceptedValueDecodes(t *testing.T) {
+	t.Parallel()
+	admin, manager, namespace := admin(t), manager(t), freshNamespace(t)
+	stored := admin.send(t, create(namespace, apiKey("searched", `{}`)))
+	whole := map[string]any{}
+	for part, text := range map[string]string{"spec": wholeSpec, "status": wholeStatus} {
+		var value any
+		if err := json.Unmarshal([]byte(text), &value); err != nil {
+			t.Fatal(err)
+		}
+		whole[part] = value
+	}
+	send := func(part, value string) ([]byte, error) {
+		dryRun, as := create(namespace, apiKey("candidate", value)), admin
+		if part == "status" {
+			dryRun, as = updateStatus(namespace, "searched", withStatus(t, stored, value)), manager
+		}
+		dryRun.query = url.Values{"dryRun": {"All"}, "fieldValidation": {"Ignore"}}
+		return as.do(t.Context(), dryRun)
+	}
+
+	accepted, refused := 0, 0
+	for _, p := range schemaPlaces(t) {
+		part := p[0].(string)
+		for _, candidate := range candidates() {
+			value, ok := replaced(whole[part], p[1:], json.RawMessage(candidate))
+			if !ok {
+				t.Fatalf("the schema has %s, which is not in wholeSpec or wholeStatus: add it there", p)
+			}
+			body, err := send(part, asJSON(value))
+			if err != nil {
+				refused++
+				continue
+			}
+			accepted++
+			if err := decodes(body); err != nil {
+				t.Errorf("%.100s is accepted as %s, but %v", candidate, p, err)
+			}
+		}
+	}
+	t.Logf("%d values accepted, %d refused", accepted, refused)
+	for part, value := range whole {
+		if _, err := send(part, asJSON(value)); err != nil {
+			t.Errorf("the %s that the candidates are put into is itself refused: %v", part, err)
+		}
+	}
+}
+
+// schemaPlaces are all places in spec and status that the installed definition's schema speaks of.
+func schemaPlaces(t *testing.T) []place {
+	t.Helper()
+	definition := kubectl(t, "", "get", "crd", "apikeys.apikey-operator.dev", "-o", "jsonpath={.spec.versions[0].schema.openAPIV3Schema.properties}")
+	var properties map[string]schema
+	if err := json.Unmarshal([]byte(definition), &properties); err != nil {
+		t.Fatal(err)
+	}
+	return append(properties["spec"].places(place{"spec"}), properties["status"].places(place{"status"})...)
+}
+
+// schema is the part of a structural schema that says where values can stand.
+type schema struct {
+	Properties           map[string]schema `json:"properties"`
+	Items                *schema           `json:"items"`
+	AdditionalProperties *schema           `json:"additionalProperties"`
+}
+
+// places are p, where the schema applies, and all places below it.
+func (s schema) places(p place) []place {
+	all := []place{p}
+	for name, property := range s.Properties {
+		all = append(all, property.places(p.child(name))...)
+	}
+	if s.Items != nil {
+		all = append(all, s.Items.places(p.child(0))...)
+	}
+	if s.AdditionalProperties != nil {
+		all = append(all, s.AdditionalProperties.places(p.child("category"))...)
+	}
+	return all
+}
+
+// replaced is a copy of value with something else at that place; not ok where value has no such place.
+func replaced(value any, at place, with any) (any, bool) {
+	if len(at) == 0 {
+		return with, true
+	}
+	switch step := at[0].(type) {
+	case string:
+		object, _ := value.(map[string]any)
+		old, found := object[step]
+		inner, ok := replaced(old, at[1:], with)
+		if !found || !ok {
+			return nil, false
+		}
+		copied := map[string]any{}
+		for name, member := range object {
+			copied[name] = member
+		}
+		copied[step] = inner
+		return copied, true
+	default:
+		list, _ := value.([]any)
+		if len(list) == 0 {
+			return nil, false
+		}
+		inner, ok := replaced(list[0], at[1:], with)
+		return []any{inner}, ok
+	}
+}
