@@ -25,6 +25,8 @@ const (
 	unanswered faultKind = "done but reported failed"
 	// landsLate: it is given up, and done when nobody expects it any more.
 	landsLate faultKind = "landed late"
+	// landsLateKilled: the same, of a process that is gone before it could try again.
+	landsLateKilled faultKind = "landed late, after the process was killed"
 	// killedBefore: the process is gone before the call.
 	killedBefore faultKind = "killed before the call"
 	// killedAfter: the process is gone before it sees the answer.
@@ -99,12 +101,13 @@ func (p *process) write(ctx context.Context, what string, object client.Object, 
 		}
 		return err
 	}
-	if p.due() && p.fault.kind == landsLate {
+	if p.due() && !p.dead && (p.fault.kind == landsLate || p.fault.kind == landsLateKilled) {
 		copied, ok := object.DeepCopyObject().(client.Object)
 		if !ok {
 			return fmt.Errorf("%T is no object", object)
 		}
 		p.calls = append(p.calls, what)
+		p.dead = p.fault.kind == landsLateKilled
 		l.late = append(l.late, func() { _ = landed(l.t.Context(), copied) }) // a conflict is a fine end for it
 		return apierrors.NewTimeoutError("the request was given up", 0)
 	}
@@ -148,7 +151,7 @@ func (p *process) before(ctx context.Context, writes bool) error {
 		return apierrors.NewInternalError(fmt.Errorf("no leader in etcd"))
 	case landsLate: // of a read: it is just lost
 		return apierrors.NewTimeoutError("the request was given up", 0)
-	case killedBefore:
+	case killedBefore, landsLateKilled:
 		p.dead = true
 		return errKilled
 	case revokedMeanwhile:

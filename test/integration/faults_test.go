@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -13,7 +14,7 @@ import (
 // for every call and every kind of fault.
 
 var faultKinds = []faultKind{
-	refused, unanswered, landsLate, killedBefore, killedAfter,
+	refused, unanswered, landsLate, landsLateKilled, killedBefore, killedAfter,
 	pausedShort, pausedLong, pausedSecretLost, pausedLongSecretLost, revokedMeanwhile,
 }
 
@@ -34,6 +35,19 @@ func TestALostSecretIsReplacedDespiteAFaultAtEveryCall(t *testing.T) {
 		l := newLab(t)
 		l.start(fault{}).settle()
 		l.deleteSecret()
+		p := l.start(f)
+		p.settleWithSuccessors()
+		l.finish(f, 2)
+		return p
+	})
+}
+
+func TestATamperedSecretIsReplacedDespiteAFaultAtEveryCall(t *testing.T) {
+	t.Parallel()
+	forEveryFault(t, func(t *testing.T, f fault) *process {
+		l := newLab(t)
+		l.start(fault{}).settle()
+		l.tamper(func(s *corev1.Secret) { s.Data["api-key"] = []byte("somebody else's") })
 		p := l.start(f)
 		p.settleWithSuccessors()
 		l.finish(f, 2)

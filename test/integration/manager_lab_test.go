@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -52,7 +51,7 @@ func (c frozenCaches) Get(_ context.Context, key client.ObjectKey, into client.O
 		c.key.DeepCopyInto(o)
 	case *metav1.PartialObjectMetadata:
 		if c.secret == nil {
-			return apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, key.Name)
+			return apierrors.NewNotFound(corev1.Resource("secrets"), key.Name)
 		}
 		c.secret.DeepCopyInto(o)
 	default:
