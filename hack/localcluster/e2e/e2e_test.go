@@ -84,7 +84,7 @@ func (p plane) eventually(want string, args ...string) {
 
 func (p plane) apply(manifest string) {
 	p.t.Helper()
-	file := filepath.Join(p.t.TempDir(), "manifest.yaml")
+	file := filepath.Join(p.dir, "manifest.yaml")
 	if err := os.WriteFile(file, []byte(manifest), 0o600); err != nil {
 		p.t.Fatal(err)
 	}
@@ -194,11 +194,7 @@ func TestADeadComponentIsNamed(t *testing.T) {
 	dir := t.TempDir()
 	p := startPlane(t, dir)
 	parent := supervisor(t, dir)
-	for _, child := range childrenOf(t, parent) {
-		if strings.Contains(commandLine(t, child), "etcd\x00--name") {
-			signalTo(t, child, syscall.SIGKILL)
-		}
-	}
+	signalTo(t, childRunning(t, parent, "etcd"), syscall.SIGKILL)
 	await(t, "the supervisor's end without etcd", func() bool { return !alive(parent) })
 	log, err := os.ReadFile(filepath.Join(p.dir, "log", "localcluster.log"))
 	if err != nil {
@@ -307,13 +303,20 @@ func childrenOf(t *testing.T, pid int) []int {
 	return children
 }
 
-func commandLine(t *testing.T, pid int) string {
+// childRunning finds the child whose first argument is the component's name.
+func childRunning(t *testing.T, parent int, component string) int {
 	t.Helper()
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	if err != nil {
-		t.Fatal(err)
+	for _, child := range childrenOf(t, parent) {
+		content, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if arguments := strings.Split(string(content), "\x00"); len(arguments) > 1 && arguments[1] == component {
+			return child
+		}
 	}
-	return string(content)
+	t.Fatalf("process %d has no child that runs %s", parent, component)
+	return 0
 }
 
 func signalTo(t *testing.T, pid int, signal syscall.Signal) {
