@@ -1,0 +1,45 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// The ServiceAccounts of config/default.
+const (
+	ManagerAccount  = "apikey-operator-manager"
+	VerifierAccount = "apikey-operator-verifier"
+)
+
+// kubeconfig writes a kubeconfig for a process that holds a token of one of the operator's
+// ServiceAccounts, and nothing of the administrator's, and returns its path. With a server it leads
+// there, such as https://127.0.0.1:6443, instead of to the API server itself.
+func (s *Stack) kubeconfig(ctx context.Context, process, account, server string) (string, error) {
+	token, err := s.Kubectl(ctx, "create", "token", account, "--namespace", SystemNamespace, "--duration=24h")
+	if err != nil {
+		return "", fmt.Errorf("get a token for ServiceAccount %s: %w", account, err)
+	}
+	admin, err := clientcmd.LoadFromFile(s.AdminKubeconfig())
+	if err != nil {
+		return "", fmt.Errorf("read the administrator's kubeconfig: %w", err)
+	}
+	cluster := admin.Clusters[admin.Contexts[admin.CurrentContext].Cluster]
+	if server != "" {
+		cluster.Server = server
+	}
+	config := clientcmdapi.NewConfig()
+	config.Clusters["local"] = cluster
+	config.AuthInfos[account] = &clientcmdapi.AuthInfo{Token: strings.TrimSpace(token)}
+	config.Contexts["local"] = &clientcmdapi.Context{Cluster: "local", AuthInfo: account}
+	config.CurrentContext = "local"
+	path := filepath.Join(s.Dir, process+".kubeconfig")
+	if err := clientcmd.WriteToFile(*config, path); err != nil {
+		return "", fmt.Errorf("write the kubeconfig of %s: %w", process, err)
+	}
+	return path, nil
+}

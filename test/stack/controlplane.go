@@ -1,0 +1,82 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// SystemNamespace is where config/default puts the operator.
+const SystemNamespace = "apikey-operator-system"
+
+func (s *Stack) clusterDir() string   { return filepath.Join(s.Dir, "cluster") }
+func (s *Stack) kubectlCache() string { return filepath.Join(s.Dir, "kubectl-cache") }
+
+// AdminKubeconfig is the administrator's kubeconfig.
+func (s *Stack) AdminKubeconfig() string { return filepath.Join(s.clusterDir(), "kubeconfig") }
+
+// StartControlPlane starts etcd, the API server and the controllers, and returns when they serve. After
+// StopControlPlane it starts them again with the same data and on another port.
+func (s *Stack) StartControlPlane(ctx context.Context) error {
+	p, err := s.start("localcluster", s.Tools.LocalCluster, "up", "--dir", s.clusterDir())
+	if err != nil {
+		return err
+	}
+	s.cluster = p
+	return p.await(ctx, "the control plane to be ready", startTimeout, func(context.Context) error {
+		_, err := os.Stat(s.AdminKubeconfig())
+		return err
+	})
+}
+
+// StopControlPlane ends etcd, the API server and the controllers, and keeps their data.
+func (s *Stack) StopControlPlane() error { return s.cluster.Stop(stopTimeout) }
+
+// AdminConfig is how a Go client connects as the administrator.
+func (s *Stack) AdminConfig() (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", s.AdminKubeconfig())
+	if err != nil {
+		return nil, fmt.Errorf("read the administrator's kubeconfig: %w", err)
+	}
+	config.QPS = -1 // the tests' polling is not to be slowed down on the client's side
+	return config, nil
+}
+
+// Kubectl runs kubectl as the administrator in the project's directory and returns what it printed.
+func (s *Stack) Kubectl(ctx context.Context, args ...string) (string, error) {
+	return s.KubectlWithInput(ctx, "", args...)
+}
+
+// KubectlWithInput is Kubectl with something on its standard input.
+func (s *Stack) KubectlWithInput(ctx context.Context, input string, args ...string) (string, error) {
+	options := []string{"--kubeconfig", s.AdminKubeconfig(), "--cache-dir", s.kubectlCache()}
+	cmd := exec.CommandContext(ctx, s.Tools.Kubectl, append(options, args...)...)
+	cmd.Dir = s.root
+	cmd.Stdin = strings.NewReader(input)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+	}
+	return stdout.String(), nil
+}
+
+// Install applies config/default as it is committed, and waits until the API server serves ApiKeys. It
+// returns what kubectl printed.
+func (s *Stack) Install(ctx context.Context) (string, error) {
+	printed, err := s.Kubectl(ctx, "apply", "-k", "config/default")
+	if err != nil {
+		return "", fmt.Errorf("install config/default: %w", err)
+	}
+	_, err = s.Kubectl(ctx, "wait", "--for=condition=Established", "crd/apikeys.apikey-operator.dev",
+		"--timeout="+(30*time.Second).String())
+	return printed, err
+}
