@@ -20,7 +20,7 @@ import (
 // up starts a control plane and keeps it running, or hands it to a background process with --detach.
 func up(args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("up", flag.ContinueOnError)
-	dir := flags.String("dir", "", "`directory` for everything of this control plane: data, keys, logs, kubeconfig (required; made if missing; data of an earlier run is kept)")
+	dir := flags.String("dir", "", "`directory` for everything of this control plane: data, keys, logs, kubeconfig (required; made if missing; data and address of an earlier run are kept)")
 	detach := flags.Bool("detach", false, "return when it is ready and leave it running until \"localcluster down\"")
 	timeout := flags.Duration("start-timeout", time.Minute, "how long each component may take to become ready")
 	if err := parse(flags, args, stderr); err != nil {

@@ -13,7 +13,8 @@ const pollInterval = 50 * time.Millisecond
 
 // Options say what Run starts.
 type Options struct {
-	// Dir holds everything of this control plane: data, keys, logs, kubeconfig. It may be of an earlier run, whose data is kept.
+	// Dir holds everything of this control plane: data, keys, logs, kubeconfig. It may be of an earlier run:
+	// the data is kept then, and so is the API server's address where that is still free.
 	Dir string
 	// Binary is the program that runs a component when its first argument is the component's name.
 	Binary string
@@ -84,7 +85,7 @@ func (c *controlPlane) prepare() error {
 	if c.etcd, err = reservePort(); err != nil {
 		return err
 	}
-	c.apiserver, err = reservePort()
+	c.apiserver, err = reserveSamePort(c.layout.apiServerPort())
 	return err
 }
 

@@ -30,6 +30,7 @@ func (l layout) pidFile() string               { return filepath.Join(l.dir, "lo
 func (l layout) kubeconfig() string            { return filepath.Join(l.dir, "kubeconfig") }
 func (l layout) controllersKubeconfig() string { return filepath.Join(l.dir, "controllers.kubeconfig") }
 func (l layout) controllersReady() string      { return filepath.Join(l.dir, "controllers.ready") }
+func (l layout) apiServerPort() string         { return filepath.Join(l.dir, "kube-apiserver.port") }
 func (l layout) etcdData() string              { return filepath.Join(l.dir, "etcd") }
 func (l layout) pkiDir() string                { return filepath.Join(l.dir, "pki") }
 func (l layout) pki(name string) string        { return filepath.Join(l.pkiDir(), name) }

@@ -2,6 +2,9 @@ package cluster
 
 import (
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,30 +22,77 @@ type reservation struct {
 
 // reservePort reserves a free port of the kernel's choice.
 func reservePort() (*reservation, error) {
-	// The lock keeps a child that is started at the same moment from inheriting the socket.
-	syscall.ForkLock.RLock()
-	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
-	if err == nil {
-		unix.CloseOnExec(socket)
-	}
-	syscall.ForkLock.RUnlock()
+	socket, port, err := bindLoopback(0, unix.SO_REUSEPORT)
 	if err != nil {
-		return nil, fmt.Errorf("reserve a port: create a socket: %w", err)
-	}
-	port, err := bindLoopback(socket)
-	if err != nil {
-		_ = unix.Close(socket)
 		return nil, fmt.Errorf("reserve a port: %w", err)
 	}
 	return &reservation{socket: socket, port: port}, nil
 }
 
-func bindLoopback(socket int) (port int, err error) {
-	if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
-		return 0, fmt.Errorf("set SO_REUSEPORT: %w", err)
+// reserveSamePort reserves the port whose number stands in file, so that clients of an earlier run find
+// this one, or another one if that is taken or there was no earlier run. The file then holds what was reserved.
+func reserveSamePort(file string) (*reservation, error) {
+	reserved, err := reserveEarlierPort(file)
+	if err != nil {
+		if reserved, err = reservePort(); err != nil {
+			return nil, err
+		}
 	}
-	if err := unix.Bind(socket, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		return 0, fmt.Errorf("bind 127.0.0.1: %w", err)
+	if err := writeFile(file, []byte(strconv.Itoa(reserved.port)+"\n")); err != nil {
+		reserved.release()
+		return nil, err
+	}
+	return reserved, nil
+}
+
+func reserveEarlierPort(file string) (*reservation, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	port, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil {
+		return nil, err
+	}
+	// A port that another control plane has reserved can be shared, so whether it is free is told by a
+	// socket that does not share; SO_REUSEADDR only overlooks connections that are already closed.
+	probe, _, err := bindLoopback(port, unix.SO_REUSEADDR)
+	if err != nil {
+		return nil, err
+	}
+	_ = unix.Close(probe)
+	socket, _, err := bindLoopback(port, unix.SO_REUSEPORT)
+	if err != nil {
+		return nil, err
+	}
+	return &reservation{socket: socket, port: port}, nil
+}
+
+// bindLoopback binds a new socket with the option to the port of 127.0.0.1, where 0 stands for any free one.
+func bindLoopback(wanted, option int) (socket, port int, err error) {
+	// The lock keeps a child that is started at the same moment from inheriting the socket.
+	syscall.ForkLock.RLock()
+	socket, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err == nil {
+		unix.CloseOnExec(socket)
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return 0, 0, fmt.Errorf("create a socket: %w", err)
+	}
+	if port, err = bindSocket(socket, wanted, option); err != nil {
+		_ = unix.Close(socket)
+		return 0, 0, err
+	}
+	return socket, port, nil
+}
+
+func bindSocket(socket, wanted, option int) (port int, err error) {
+	if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, option, 1); err != nil {
+		return 0, fmt.Errorf("set a socket option: %w", err)
+	}
+	if err := unix.Bind(socket, &unix.SockaddrInet4{Port: wanted, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return 0, fmt.Errorf("bind 127.0.0.1:%d: %w", wanted, err)
 	}
 	address, err := unix.Getsockname(socket)
 	if err != nil {

@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"context"
+	"io"
 	"net"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -60,6 +62,63 @@ func TestReservedPortsDiffer(t *testing.T) {
 	}
 }
 
+func TestALaterStartReservesTheSamePort(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "port")
+	first, err := reserveSamePort(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveOnce(t, first.hostPort())
+	first.release()
+	second, err := reserveSamePort(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.release()
+	if second.port != first.port {
+		t.Errorf("port %d at first, %d later", first.port, second.port)
+	}
+}
+
+func TestALaterStartTakesAnotherPortWhereTheEarlierOneIsTaken(t *testing.T) {
+	for name, take := range map[string]func(*testing.T, *reservation){
+		"by a program that listens": func(t *testing.T, earlier *reservation) {
+			earlier.release()
+			listener, err := net.Listen("tcp", earlier.hostPort())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = listener.Close() })
+		},
+		"by a reservation": func(t *testing.T, earlier *reservation) { t.Cleanup(earlier.release) },
+		"by a control plane that serves": func(t *testing.T, earlier *reservation) {
+			t.Cleanup(earlier.release)
+			listener, err := listenSharing(earlier.hostPort())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = listener.Close() })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "port")
+			earlier, err := reserveSamePort(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			take(t, earlier)
+			later, err := reserveSamePort(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer later.release()
+			if later.port == earlier.port {
+				t.Errorf("port %d was reserved although it is taken", later.port)
+			}
+		})
+	}
+}
+
 func TestAReleasedPortIsFree(t *testing.T) {
 	port, err := reservePort()
 	if err != nil {
@@ -71,6 +130,27 @@ func TestAReleasedPortIsFree(t *testing.T) {
 		t.Fatalf("listen after the release: %v", err)
 	}
 	_ = listener.Close()
+}
+
+// serveOnce leaves a connection behind that the server closed first, which the kernel remembers for a minute.
+func serveOnce(t *testing.T, address string) {
+	t.Helper()
+	server, err := listenSharing(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := server.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = accepted.Close()
+	_, _ = io.ReadAll(client)
+	_ = client.Close()
+	_ = server.Close()
 }
 
 // listenSharing listens as kube-apiserver does with --permit-port-sharing.

@@ -158,10 +158,11 @@ func TestAControlPlaneHasWhatTheOperatorNeeds(t *testing.T) {
 	})
 }
 
-func TestDataIsKeptForTheNextStart(t *testing.T) {
+func TestDataAndAddressAreKeptForTheNextStart(t *testing.T) {
 	dir := t.TempDir()
 	p := startPlane(t, dir)
 	p.kubectl("create", "namespace", "kept")
+	address := p.server().Host
 	run(t, 0, "down", "--dir", dir)
 	if _, err := os.Stat(p.kubeconfig); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the kubeconfig is still there: %v", err)
@@ -171,6 +172,9 @@ func TestDataIsKeptForTheNextStart(t *testing.T) {
 	}
 	p = startPlane(t, dir)
 	p.kubectl("get", "namespace", "kept")
+	if got := p.server().Host; got != address {
+		t.Errorf("the API server was at %s and is now at %s", address, got)
+	}
 }
 
 func TestNoProcessOutlivesAKilledSupervisor(t *testing.T) {
