@@ -1,0 +1,47 @@
+package authn
+
+import (
+	"fmt"
+	"io"
+	"slices"
+)
+
+// MaxCredentialLen is the length in bytes of the longest key that is looked at.
+const MaxCredentialLen = 512
+
+// Credential is the key that came with a request, or that one came which cannot be understood. The zero
+// value stands for none at all. It keeps the slice it was made of and is valid as long as that is. It
+// prints as redacted.
+type Credential struct {
+	key       []byte
+	malformed bool
+}
+
+// NewCredential checks the bounds of a key: at most MaxCredentialLen bytes, of printable ASCII. An empty
+// key is no credential.
+func NewCredential(key []byte) Credential {
+	if len(key) > MaxCredentialLen || slices.ContainsFunc(key, notPrintable) {
+		return UnreadableCredential()
+	}
+	return Credential{key: key}
+}
+
+// UnreadableCredential stands for one that was given in a way that cannot be understood, such as two
+// different keys in one place.
+func UnreadableCredential() Credential {
+	return Credential{malformed: true}
+}
+
+// Missing reports whether none was given at all.
+func (c Credential) Missing() bool {
+	return len(c.key) == 0 && !c.malformed
+}
+
+// Format implements fmt.Formatter, so that no log line or error that is given a Credential holds the key.
+func (Credential) Format(s fmt.State, _ rune) {
+	_, _ = io.WriteString(s, "[REDACTED]") // a fmt.State that cannot be written to has no one to tell
+}
+
+func notPrintable(b byte) bool {
+	return b < ' ' || b > '~'
+}

@@ -1,0 +1,106 @@
+package authn
+
+import (
+	"time"
+
+	"github.com/apikey-operator/apikey-operator/internal/index"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
+)
+
+// Request is all that a decision depends on besides the index.
+type Request struct {
+	// Ready says that the index has held all ApiKeys once.
+	Ready bool
+	// Requirement is what the route demands; nil where it could not be parsed.
+	Requirement *Requirement
+	Credential  Credential
+	// Method is the original request's, as sent; empty where it is not known.
+	Method []byte
+	Now    time.Time
+}
+
+// Decision is the answer to a Request. The zero value refuses.
+type Decision struct {
+	Reason Reason
+	// Key is what is known of the ApiKey, with Allowed and where it is why the request was refused.
+	Key index.Entry
+	// CacheSeconds is for how long the answer may be kept. Zero: not at all.
+	CacheSeconds int
+	// Demanded is, with PermissionDenied, which permissions would have been enough, separated by spaces.
+	// It is empty where no rule matches the method.
+	Demanded string
+}
+
+// Decider decides by the content of an index.
+type Decider struct {
+	index *index.Index
+}
+
+// NewDecider returns a Decider that looks keys up in x.
+func NewDecider(x *index.Index) *Decider {
+	return &Decider{index: x}
+}
+
+// Decide checks in the order of the reasons and gives the first that applies. It may be called from any
+// number of goroutines. It does not allocate.
+func (d *Decider) Decide(r *Request) Decision {
+	if reason := r.precheck(); reason != Allowed {
+		return Decision{Reason: reason}
+	}
+	key := r.Credential.key
+	if !keys.ChecksumOK(key) {
+		return Decision{Reason: UnknownKey}
+	}
+	entry, ok := d.index.Lookup(keys.HashV1(key))
+	if !ok {
+		return Decision{Reason: UnknownKey}
+	}
+	now := r.Now.UnixNano()
+	if reason := works(&entry, now); reason != Allowed {
+		return Decision{Reason: reason, Key: entry}
+	}
+	reason, demanded := r.Requirement.check(&entry, r.Method)
+	if reason != Allowed {
+		return Decision{Reason: reason, Key: entry, Demanded: demanded}
+	}
+	return Decision{Reason: Allowed, Key: entry, CacheSeconds: cacheSeconds(r.Requirement.cacheSeconds, entry.NotAfter, now)}
+}
+
+// precheck checks what can be told without a look-up.
+func (r *Request) precheck() Reason {
+	switch {
+	case !r.Ready:
+		return NotReady
+	case r.Requirement == nil:
+		return InvalidRequirement
+	case r.Credential.malformed:
+		return MalformedCredential
+	case len(r.Credential.key) == 0:
+		return MissingCredential
+	}
+	return Allowed
+}
+
+// works checks what does not depend on the route.
+func works(e *index.Entry, now int64) Reason {
+	switch {
+	case e.Expired, e.NotAfter != index.Never && now >= e.NotAfter:
+		return Expired
+	case e.Revoked:
+		return Revoked
+	case e.Suspended:
+		return Suspended
+	case e.NotGranted:
+		return NotGranted
+	}
+	return Allowed
+}
+
+// cacheSeconds is what the route allows, but no more than the whole seconds that the key has left.
+func cacheSeconds(allowed int, notAfter, now int64) int {
+	if notAfter == index.Never {
+		return allowed
+	}
+	left := max(0, notAfter-now) / int64(time.Second) // 0 as well where a clock is centuries off
+	return int(min(int64(allowed), left))
+}
