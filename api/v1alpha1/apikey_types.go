@@ -22,7 +22,7 @@ import (
 // +kubebuilder:selectablefield:JSONPath=`.spec.tenant`
 // +kubebuilder:selectablefield:JSONPath=`.status.state`
 // +kubebuilder:selectablefield:JSONPath=`.status.hint`
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.credentials) || size(oldSelf.status.credentials) == 0 || (has(self.spec.secret) && has(self.spec.secret.name) && self.spec.secret.name != '' ? self.spec.secret.name : self.metadata.name) == (has(oldSelf.spec.secret) && has(oldSelf.spec.secret.name) && oldSelf.spec.secret.name != '' ? oldSelf.spec.secret.name : oldSelf.metadata.name)",message="may not change once a credential was issued: put the old name back, or create another ApiKey",reason=FieldValueForbidden,fieldPath=".spec.secret.name"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.credentials) || size(oldSelf.status.credentials) == 0 || (has(self.spec.secret) && has(self.spec.secret.name) && size(self.spec.secret.name) > 0 ? self.spec.secret.name : self.metadata.name) == (has(oldSelf.spec.secret) && has(oldSelf.spec.secret.name) && size(oldSelf.spec.secret.name) > 0 ? oldSelf.spec.secret.name : oldSelf.metadata.name)",message="may not change once a credential was issued: put the old name back, or create another ApiKey",reason=FieldValueForbidden,fieldPath=".spec.secret.name"
 // +kubebuilder:validation:XValidation:rule="82 + size(self.metadata.name) + (has(self.spec.tenant) ? size(self.spec.tenant) : 0) + (has(self.spec.permissions) ? self.spec.permissions.map(p, size(p) + 1).sum() : 0) + (has(self.spec.scopes) ? self.spec.scopes.map(d, size(d) + 1 + self.spec.scopes[d].map(v, size(v) + 1).sum()).sum() : 0) <= 2560",messageExpression="'the identity headers of this key could take %d bytes, and 2560 fit in what proxies read: shorten or drop permissions or scopes, or ask for a wildcard such as customers:*'.format([82 + size(self.metadata.name) + (has(self.spec.tenant) ? size(self.spec.tenant) : 0) + (has(self.spec.permissions) ? self.spec.permissions.map(p, size(p) + 1).sum() : 0) + (has(self.spec.scopes) ? self.spec.scopes.map(d, size(d) + 1 + self.spec.scopes[d].map(v, size(v) + 1).sum()).sum() : 0)])",fieldPath=".spec"
 type ApiKey struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -157,7 +157,7 @@ type SecretTarget struct {
 	// name of the Secret, in the ApiKey's namespace; where empty, the ApiKey's own name. May not
 	// change once a credential was issued.
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="must be the name of a Secret: lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit, such as site24x7-monitor"
+	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="must be the name of a Secret: lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit, such as site24x7-monitor"
 	// +optional
 	Name string `json:"name,omitempty"`
 

@@ -176,12 +176,12 @@ func TestSwitchRules(t *testing.T) {
 func TestUnknownFieldsAreRefusedByName(t *testing.T) {
 	t.Parallel()
 	checkSpecs(t, map[string]specCase{
-		"a field of a later version":   {`{"rotation":{"every":"2160h"}}`, []string{`unknown field "spec.rotation"`}},
-		"a field in the wrong case":    {`{"Tenant":"acme"}`, []string{`unknown field "spec.Tenant"`}},
-		"a misspelt field of a secret": {`{"secret":{"nmae":"x"}}`, []string{`unknown field "spec.secret.nmae"`}},
-		"a field given twice":          {`{"tenant":"a","tenant":"b"}`, []string{`duplicate field "spec.tenant"`}},
-		"no spec at all":               {`null`, []string{"spec: Required value"}},
-		"a spec that is a list":        {`[]`, []string{"spec", "must be of type object"}},
+		"a field of a later version": {`{"rotation":{"every":"2160h"}}`, []string{`unknown field "spec.rotation"`}},
+		"a field in the wrong case":  {`{"Tenant":"acme"}`, []string{`unknown field "spec.Tenant"`}},
+		"a field of a secret":        {`{"secret":{"labels":{}}}`, []string{`unknown field "spec.secret.labels"`}},
+		"a field given twice":        {`{"tenant":"a","tenant":"b"}`, []string{`duplicate field "spec.tenant"`}},
+		"no spec at all":             {`null`, []string{"spec: Required value"}},
+		"a spec that is a list":      {`[]`, []string{"spec", "must be of type object"}},
 	})
 }
 

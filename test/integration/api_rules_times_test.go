@@ -9,7 +9,7 @@ func TestExpiresAtRules(t *testing.T) {
 	expires := func(value string) string { return asJSON(map[string]string{"expiresAt": value}) }
 	const sentence = "must be a time in the years 2000 to 2199, with upper-case T and Z, such as 2027-01-10T23:59:59Z"
 	pattern := []string{"spec.expiresAt", "should match '^2[01]"}
-	explained := append(pattern, sentence)
+	explained := []string{"spec.expiresAt", "should match '^2[01]", sentence}
 	dateTime := []string{"spec.expiresAt", "must be of type date-time"}
 
 	cases := map[string]specCase{

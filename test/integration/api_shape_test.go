@@ -1,13 +1,14 @@
 package integration
 
 import (
+	"encoding/json"
 	"sort"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
 func TestDefaults(t *testing.T) {
@@ -149,14 +150,13 @@ func TestFieldSelectors(t *testing.T) {
 	}
 	for title, c := range cases {
 		t.Run(title, func(t *testing.T) {
-			var got []string
-			found := as.send(t, list(namespace, c.selector))
-			err := found.EachListItem(func(o runtime.Object) error {
-				got = append(got, o.(*unstructured.Unstructured).GetName())
-				return nil
-			})
-			if err != nil {
+			found := &v1alpha1.ApiKeyList{}
+			if err := json.Unmarshal(as.sendForBody(t, list(namespace, c.selector)), found); err != nil {
 				t.Fatal(err)
+			}
+			var got []string
+			for _, key := range found.Items {
+				got = append(got, key.Name)
 			}
 			sort.Strings(got)
 			if diff := cmp.Diff(c.want, got); diff != "" {

@@ -57,18 +57,20 @@ func (i identity) do(ctx context.Context, r request) ([]byte, error) {
 	return result.Raw()
 }
 
-// send sends a request that must succeed and returns the object in the answer.
-func (i identity) send(t *testing.T, r request) *unstructured.Unstructured {
+// sendForBody sends a request that must succeed and returns the body of the answer.
+func (i identity) sendForBody(t *testing.T, r request) []byte {
 	t.Helper()
 	body, err := i.do(t.Context(), r)
 	if err != nil {
 		t.Fatalf("%s: %v", r, err)
 	}
-	object := &unstructured.Unstructured{}
-	if err := object.UnmarshalJSON(body); err != nil {
-		t.Fatalf("%s: decode %s: %v", r, body, err)
-	}
-	return object
+	return body
+}
+
+// send sends a request that must succeed and returns the object in the answer.
+func (i identity) send(t *testing.T, r request) *unstructured.Unstructured {
+	t.Helper()
+	return decodeObject(t, i.sendForBody(t, r))
 }
 
 // sendRefused sends a request that must be refused, in words that contain each of the given ones.
@@ -84,6 +86,16 @@ func (i identity) sendRefused(t *testing.T, r request, wantWords ...string) {
 			t.Errorf("%s: refused with %q, want it to contain %q", r, err, words)
 		}
 	}
+}
+
+// decodeObject reads an object as generic clients do, without its Go type.
+func decodeObject(t *testing.T, body []byte) *unstructured.Unstructured {
+	t.Helper()
+	object := &unstructured.Unstructured{}
+	if err := object.UnmarshalJSON(body); err != nil {
+		t.Fatalf("decode %s: %v", body, err)
+	}
+	return object
 }
 
 // client is a typed client that acts as the identity.

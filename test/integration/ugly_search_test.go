@@ -55,7 +55,7 @@ func (p place) String() string {
 	for _, step := range p {
 		fmt.Fprintf(&b, ".%v", step)
 	}
-	return b.String()[1:]
+	return b.String()
 }
 
 // child is the place one step further, in memory of its own.
@@ -65,61 +65,68 @@ func (p place) child(step any) place { return append(append(place{}, p...), step
 // searches for one: each candidate in each place of the schema.
 func TestEveryAcceptedValueDecodes(t *testing.T) {
 	t.Parallel()
-	admin, manager, namespace := admin(t), manager(t), freshNamespace(t)
-	stored := admin.send(t, create(namespace, apiKey("searched", `{}`)))
-	whole := map[string]any{}
 	for part, text := range map[string]string{"spec": wholeSpec, "status": wholeStatus} {
-		var value any
-		if err := json.Unmarshal([]byte(text), &value); err != nil {
-			t.Fatal(err)
-		}
-		whole[part] = value
+		t.Run(part, func(t *testing.T) {
+			t.Parallel()
+			var whole any
+			if err := json.Unmarshal([]byte(text), &whole); err != nil {
+				t.Fatal(err)
+			}
+			send := dryRunner(t, part)
+			if _, err := send(text); err != nil {
+				t.Fatalf("what the candidates are put into is itself refused: %v", err)
+			}
+			for _, p := range schemaPlaces(t, part) {
+				search(t, whole, p, send)
+			}
+		})
 	}
-	send := func(part, value string) ([]byte, error) {
-		dryRun, as := create(namespace, apiKey("candidate", value)), admin
-		if part == "status" {
-			dryRun, as = updateStatus(namespace, "searched", withStatus(t, stored, value)), manager
-		}
-		dryRun.query = url.Values{"dryRun": {"All"}, "fieldValidation": {"Ignore"}}
-		return as.do(t.Context(), dryRun)
-	}
+}
 
-	accepted, refused := 0, 0
-	for _, p := range schemaPlaces(t) {
-		part := p[0].(string)
-		for _, candidate := range candidates() {
-			value, ok := replaced(whole[part], p[1:], json.RawMessage(candidate))
-			if !ok {
-				t.Fatalf("the schema has %s, which is not in wholeSpec or wholeStatus: add it there", p)
-			}
-			body, err := send(part, asJSON(value))
-			if err != nil {
-				refused++
-				continue
-			}
-			accepted++
-			if err := decodes(body); err != nil {
-				t.Errorf("%.100s is accepted as %s, but %v", candidate, p, err)
-			}
+// search sends whole with each candidate at that place, and fails the test for each that is accepted and
+// does not decode.
+func search(t *testing.T, whole any, at place, send func(value string) ([]byte, error)) {
+	t.Helper()
+	for _, candidate := range candidates() {
+		value, ok := replaced(whole, at, json.RawMessage(candidate))
+		if !ok {
+			t.Fatalf("the schema has %s, which wholeSpec or wholeStatus lacks: add it there", at)
 		}
-	}
-	t.Logf("%d values accepted, %d refused", accepted, refused)
-	for part, value := range whole {
-		if _, err := send(part, asJSON(value)); err != nil {
-			t.Errorf("the %s that the candidates are put into is itself refused: %v", part, err)
+		body, err := send(asJSON(value))
+		if err != nil {
+			continue
+		}
+		if err := decodes(body); err != nil {
+			t.Errorf("%.100s is accepted as %s, but %v", candidate, at, err)
 		}
 	}
 }
 
-// schemaPlaces are all places in spec and status that the installed definition's schema speaks of.
-func schemaPlaces(t *testing.T) []place {
+// dryRunner sends a spec or status as who may write it, and lets the API server do everything but store it.
+func dryRunner(t *testing.T, part string) func(value string) ([]byte, error) {
 	t.Helper()
-	definition := kubectl(t, "", "get", "crd", "apikeys.apikey-operator.dev", "-o", "jsonpath={.spec.versions[0].schema.openAPIV3Schema.properties}")
-	var properties map[string]schema
-	if err := json.Unmarshal([]byte(definition), &properties); err != nil {
+	admin, manager, namespace := admin(t), manager(t), freshNamespace(t)
+	stored := admin.send(t, create(namespace, apiKey("searched", `{}`)))
+	return func(value string) ([]byte, error) {
+		as, r := admin, create(namespace, apiKey("candidate", value))
+		if part == "status" {
+			as, r = manager, updateStatus(namespace, "searched", withStatus(t, stored, value))
+		}
+		r.query = url.Values{"dryRun": {"All"}, "fieldValidation": {"Ignore"}}
+		return as.do(t.Context(), r)
+	}
+}
+
+// schemaPlaces are all places in the spec or status that the installed definition's schema speaks of.
+func schemaPlaces(t *testing.T, part string) []place {
+	t.Helper()
+	definition := kubectl(t, "", "get", "crd", "apikeys.apikey-operator.dev", "-o",
+		"jsonpath={.spec.versions[0].schema.openAPIV3Schema.properties."+part+"}")
+	var found schema
+	if err := json.Unmarshal([]byte(definition), &found); err != nil {
 		t.Fatal(err)
 	}
-	return append(properties["spec"].places(place{"spec"}), properties["status"].places(place{"status"})...)
+	return found.places(place{})
 }
 
 // schema is the part of a structural schema that says where values can stand.

@@ -54,15 +54,6 @@ func sendUgly(t *testing.T, namespace, name, part, value string) ([]byte, error)
 	}
 }
 
-func decodeObject(t *testing.T, body []byte) *unstructured.Unstructured {
-	t.Helper()
-	object := &unstructured.Unstructured{}
-	if err := object.UnmarshalJSON(body); err != nil {
-		t.Fatalf("decode %s: %v", body, err)
-	}
-	return object
-}
-
 // uglyText holds what terminals, logs and databases choke on, as JSON: an override of the writing
 // direction, an unpaired surrogate, a noncharacter, a joiner, a byte order mark.
 const uglyText = `\u202e\ud800\uffff\u200d\ufeff`
