@@ -3,7 +3,6 @@ package integration
 import (
 	"crypto/rand"
 	"errors"
-	"io"
 	"log/slog"
 	"slices"
 	"testing"
@@ -24,6 +23,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
 	"github.com/apikey-operator/apikey-operator/controllers/indexfeed"
+	"github.com/apikey-operator/apikey-operator/internal/authn"
 	"github.com/apikey-operator/apikey-operator/internal/index"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
@@ -51,8 +51,8 @@ type lab struct {
 	events    *events.FakeRecorder
 	name      types.NamespacedName
 	heard     []snapshot           // the ApiKey after each change, oldest first
-	published []keys.Hash          // what ever stood in the Secret and was put there by a manager, oldest first
-	dead      []keys.Hash          // what was published and has ended for good
+	published []string             // what ever stood in the Secret and was put there by a manager, oldest first
+	dead      []string             // what was published and has ended for good
 	ends      map[string]time.Time // by encoded hash: until when it was promised to work
 	tampered  bool                 // somebody else wrote the Secret last
 	late      []func()             // writes that were given up and have not landed yet
@@ -231,27 +231,26 @@ func (l *lab) check() {
 }
 
 // ownValue is the value of the Secret, if a manager put it there for this very ApiKey.
-func (l *lab) ownValue(key *v1alpha1.ApiKey, secret *corev1.Secret) ([]byte, bool) {
+func (l *lab) ownValue(key *v1alpha1.ApiKey, secret *corev1.Secret) (string, bool) {
 	if secret == nil || l.tampered || !metav1.IsControlledBy(secret, key) {
-		return nil, false
+		return "", false
 	}
-	return secret.Data[key.SecretKey()], true
+	return string(secret.Data[key.SecretKey()]), true
 }
 
-func (l *lab) noteAndCheckValue(key *v1alpha1.ApiKey, value []byte) {
+func (l *lab) noteAndCheckValue(key *v1alpha1.ApiKey, value string) {
 	l.t.Helper()
-	hash := keys.HashV1(value)
-	if slices.Contains(l.dead, hash) {
+	if slices.Contains(l.dead, value) {
 		return // it stands there until the key is revived with another
 	}
-	if !slices.Contains(l.published, hash) {
-		l.published = append(l.published, hash)
+	if !slices.Contains(l.published, value) {
+		l.published = append(l.published, value)
 	}
-	if !slices.ContainsFunc(key.Status.Credentials, func(c v1alpha1.Credential) bool { return c.Hash == hash.Encode() }) {
+	if !slices.ContainsFunc(key.Status.Credentials, func(c v1alpha1.Credential) bool { return c.Hash == hashOf(value) }) {
 		l.t.Errorf("no orphan: the Secret holds a key whose hash is in no status")
 	}
 	for _, s := range l.heardSince(l.clock.Now().Add(-labPublishDelay)) {
-		if !stopped(key) && !stopped(s.apiKey(l.t)) && !l.acceptsHash(s, hash) {
+		if !stopped(key) && !stopped(s.apiKey(l.t)) && !l.accepts(s, value) {
 			l.t.Errorf("no dead key in a Secret: at %s a verifier that has the events of %s refuses its value",
 				l.clock.Now().Format(time.TimeOnly), s.at.Format(time.TimeOnly))
 		}
@@ -270,19 +269,19 @@ func (l *lab) checkPublished(key *v1alpha1.ApiKey) {
 	l.noteEnds(key)
 	latest := l.latest()
 	var accepted int
-	for i, hash := range l.published {
-		works := l.acceptsHash(latest, hash)
+	for i, value := range l.published {
+		works := l.accepts(latest, value)
 		if works {
 			accepted++
 		}
 		age := len(l.published) - 1 - i
-		if want := !stopped(key) && age < 2 && !l.over(hash); works != want && !l.successorUnderWay(key, age) {
+		if want := !stopped(key) && age < 2 && !l.over(value); works != want && !l.successorUnderWay(key, age) {
 			l.t.Errorf("grace is kept, and nothing comes back: the credential published as number %d of %d works: %t, want %t",
 				i+1, len(l.published), works, want)
 		}
 	}
-	for _, hash := range l.dead {
-		if l.acceptsHash(latest, hash) {
+	for _, value := range l.dead {
+		if l.accepts(latest, value) {
 			l.t.Errorf("nothing comes back: a credential that has ended works again")
 		}
 	}
@@ -300,8 +299,8 @@ func (l *lab) noteEnds(key *v1alpha1.ApiKey) {
 	}
 }
 
-func (l *lab) over(hash keys.Hash) bool {
-	end, ok := l.ends[hash.Encode()]
+func (l *lab) over(value string) bool {
+	end, ok := l.ends[hashOf(value)]
 	return ok && !end.After(l.clock.Now())
 }
 
@@ -344,18 +343,27 @@ func (s snapshot) apiKey(t *testing.T) *v1alpha1.ApiKey {
 	return key
 }
 
-// acceptsHash asks the verifier's own feed and index.
-func (l *lab) acceptsHash(s snapshot, hash keys.Hash) bool {
+// accepts asks the verifier's own feed, index and decision.
+func (l *lab) accepts(s snapshot, value string) bool {
 	l.t.Helper()
 	if s.object == nil {
 		return false
 	}
 	x := index.New()
-	feed := indexfeed.New(x, silent{}, l.clock, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	feed := indexfeed.New(x, silent{}, l.clock, slog.New(slog.DiscardHandler))
 	l.must(feed.Add(s.object.DeepCopy()))
-	e, ok := x.Lookup(hash)
-	return ok && e.NotAfter > l.clock.Now().UnixNano() && !e.Revoked && !e.Suspended && !e.Expired && !e.NotGranted
+	nothing, err := authn.ParseRequirement("")
+	l.must(err)
+	decision := authn.NewDecider(x).Decide(&authn.Request{
+		Ready:       true,
+		Requirement: nothing,
+		Credential:  authn.NewCredential([]byte(value)),
+		Now:         l.clock.Now(),
+	})
+	return decision.Reason == authn.Allowed
 }
+
+func hashOf(value string) string { return keys.HashV1(value).Encode() }
 
 type silent struct{}
 

@@ -127,11 +127,11 @@ func TestATamperedSecretGetsANewCredentialAndTheOldOneKeepsItsGrace(t *testing.T
 		t.Fatalf("the replaced credential is %+v", previous)
 	}
 	l.clock.SetTime(previous.NotAfter.Add(-time.Millisecond))
-	if !l.acceptsHash(l.latest(), l.published[0]) {
+	if !l.accepts(l.latest(), l.published[0]) {
 		t.Errorf("the replaced credential is refused before its grace period is over")
 	}
 	l.clock.SetTime(previous.NotAfter.Time)
-	if l.acceptsHash(l.latest(), l.published[0]) {
+	if l.accepts(l.latest(), l.published[0]) {
 		t.Errorf("the replaced credential is accepted after its grace period")
 	}
 	l.start(fault{}).settle()
@@ -191,7 +191,7 @@ func TestAnExpiredKeyHealsNothingAndMoreTimeGivesItANewCredential(t *testing.T) 
 	l.clock.SetTime(time.Date(2027, 1, 10, 12, 30, 0, 0, time.UTC)) // the clock falls back
 	l.start(fault{}).settle()
 	l.expectState(v1alpha1.StateExpired, v1alpha1.ConditionUsable, metav1.ConditionFalse, v1alpha1.ReasonExpired)
-	if l.acceptsHash(l.latest(), l.published[0]) {
+	if l.accepts(l.latest(), l.published[0]) {
 		t.Errorf("a clock that fell back revived an expired key at the verifier")
 	}
 
@@ -211,7 +211,7 @@ func TestASuspendedKeyIsHealedAndResumed(t *testing.T) {
 	l.start(fault{}).settle()
 	l.takeEvents()
 	l.edit(`{"spec":{"suspended":true}}`)
-	if l.acceptsHash(l.latest(), l.published[0]) {
+	if l.accepts(l.latest(), l.published[0]) {
 		t.Errorf("the suspended key works before the manager has looked")
 	}
 	l.start(fault{}).settle()
