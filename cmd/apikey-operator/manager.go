@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/apikey"
+	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+)
+
+// The timing of leader election, and what follows from it: a manager that lost the lease may have
+// writes under way for up to two lease durations.
+const (
+	leaseDuration = 15 * time.Second
+	renewDeadline = 10 * time.Second
+	retryPeriod   = 2 * time.Second
+	fence         = 2 * leaseDuration
+	writeWindow   = 10 * time.Second
+
+	gracePeriod     = 24 * time.Hour
+	maxPublishDelay = 20 * time.Second
+)
+
+const leaseName = "apikey-operator-manager"
+
+type managerFlags struct {
+	commonFlags
+	leaderElection          bool
+	leaderElectionNamespace string
+	metricsAddress          string
+	healthAddress           string
+	publishDelay            time.Duration
+}
+
+func newManagerCommand() *cobra.Command {
+	f := &managerFlags{}
+	command := &cobra.Command{
+		Use:   "manager",
+		Short: "Issues API keys for ApiKey resources",
+		Args:  noArguments,
+		RunE:  func(c *cobra.Command, _ []string) error { return runManager(c.Context(), f) },
+	}
+	flags := command.Flags()
+	f.register(flags)
+	flags.BoolVar(&f.leaderElection, "leader-elect", true,
+		"let one of several managers work at a time")
+	flags.StringVar(&f.leaderElectionNamespace, "leader-election-namespace", "",
+		"namespace of the lease; where empty, the one that the pod runs in")
+	flags.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address that serves /metrics over HTTP; 0 for none")
+	flags.StringVar(&f.healthAddress, "health-probe-bind-address", ":8081", "address that serves /healthz and /readyz; 0 for none")
+	flags.DurationVar(&f.publishDelay, "publish-delay", 2*time.Second,
+		"how long the hash of a new key is given to reach the verifiers before the key is put into its Secret; 0s to 20s")
+	return command
+}
+
+func (f *managerFlags) validate() error {
+	if f.publishDelay < 0 || f.publishDelay > maxPublishDelay {
+		return usagef("--publish-delay: %s is out of range: give 0s to %s", f.publishDelay, maxPublishDelay)
+	}
+	for flag, address := range map[string]string{
+		"metrics-bind-address": f.metricsAddress, "health-probe-bind-address": f.healthAddress,
+	} {
+		if address == "0" {
+			continue
+		}
+		if err := checkAddress(flag, address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func runManager(ctx context.Context, f *managerFlags) error {
+	if err := f.validate(); err != nil {
+		return err
+	}
+	logger := f.newLogger()
+	config, err := f.restConfig()
+	if err != nil {
+		return err
+	}
+	manager, err := ctrl.NewManager(config, f.managerOptions())
+	if err != nil {
+		return fmt.Errorf("set the manager up: %w", err)
+	}
+	if err := f.addController(ctx, manager); err != nil {
+		return err
+	}
+	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return err
+	}
+	if err := manager.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return err
+	}
+	logger.Info("starting the manager", "version", version)
+	return manager.Start(ctx)
+}
+
+func (f *managerFlags) managerOptions() ctrl.Options {
+	lease, renew, retry := leaseDuration, renewDeadline, retryPeriod
+	return ctrl.Options{
+		Scheme:                        newScheme(),
+		Cache:                         apikey.CacheOptions(),
+		Client:                        apikey.ClientOptions(),
+		Metrics:                       metricsserver.Options{BindAddress: f.metricsAddress},
+		HealthProbeBindAddress:        f.healthAddress,
+		LeaderElection:                f.leaderElection,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       f.leaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &lease,
+		RenewDeadline:                 &renew,
+		RetryPeriod:                   &retry,
+	}
+}
+
+func (f *managerFlags) addController(ctx context.Context, manager ctrl.Manager) error {
+	reconciler := apikey.New(apikey.Options{
+		Cached:  manager.GetClient(),
+		Live:    manager.GetAPIReader(),
+		Writer:  manager.GetClient(),
+		Clock:   clock.RealClock{},
+		Random:  rand.Reader,
+		Events:  manager.GetEventRecorder("apikey-operator"),
+		Metrics: apikey.NewMetrics(metrics.Registry),
+		Settings: lifecycle.Settings{
+			GracePeriod:  gracePeriod,
+			PublishDelay: f.publishDelay,
+			Fence:        fence,
+		},
+		WriteWindow: writeWindow,
+	})
+	if err := reconciler.SetupWithManager(ctx, manager); err != nil {
+		return fmt.Errorf("set the controller up: %w", err)
+	}
+	return metrics.Registry.Register(apikey.NewCollector(manager.GetClient()))
+}
+
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	// Both only fail where two types claim one name, which no input can bring about.
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err)
+		}
+	}
+	return scheme
+}
