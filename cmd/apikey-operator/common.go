@@ -43,6 +43,9 @@ func (f *commonFlags) restConfig() (*rest.Config, error) {
 		path = os.Getenv(clientcmd.RecommendedConfigPathEnvVar)
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", path)
+	if err != nil && f.kubeconfig != "" {
+		return nil, usagef("--kubeconfig: %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("find the API server (give --kubeconfig, or run in a pod): %w", err)
 	}

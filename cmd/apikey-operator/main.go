@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -33,17 +34,18 @@ func usagef(format string, args ...any) error {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:]))
+	os.Exit(run(ctx, os.Args[1:], os.Stderr))
 }
 
-func run(ctx context.Context, args []string) int {
+// run runs a command line and gives its exit code; what went wrong is one line on stderr.
+func run(ctx context.Context, args []string, stderr io.Writer) int {
 	root := newRootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(os.Stderr, "apikey-operator: %s\n", oneLine(err))
+	_, _ = fmt.Fprintf(stderr, "apikey-operator: %s\n", oneLine(err))
 	if errors.As(err, &usageError{}) {
 		return exitUsage
 	}

@@ -67,6 +67,8 @@ func (f *verifierFlags) registerFlags(command *cobra.Command) {
 	flags.IntVar(&s.MaxHeaderBytes, "max-header-bytes", s.MaxHeaderBytes,
 		"longest request line and headers together; must hold what the proxy passes on of its clients' headers")
 	flags.IntVar(&s.MaxBodyBytes, "max-body-bytes", s.MaxBodyBytes, "longest request body; none is needed")
+	flags.IntVar(&s.MaxConnections, "max-connections", s.MaxConnections,
+		"how many connections are served at once; each takes up to max-header-bytes of memory")
 	flags.DurationVar(&s.ReadTimeout, "read-timeout", s.ReadTimeout, "how long a request may take to arrive")
 	flags.DurationVar(&s.WriteTimeout, "write-timeout", s.WriteTimeout, "how long an answer may take to be taken")
 	flags.DurationVar(&s.IdleTimeout, "idle-timeout", s.IdleTimeout,
@@ -106,8 +108,12 @@ func runVerifier(ctx context.Context, f *verifierFlags) error {
 	if err != nil {
 		return err
 	}
+	v, err := newVerifier(f, logger)
+	if err != nil {
+		return err
+	}
 	logger.Info("starting the verifier", "version", version, "address", proxies.Addr().String())
-	return newVerifier(f, logger).run(ctx, config, proxies, probes)
+	return v.run(ctx, config, proxies, probes)
 }
 
 // verifier is the wiring of one verifier process.
@@ -120,19 +126,17 @@ type verifier struct {
 	draining   atomic.Bool
 }
 
-func newVerifier(f *verifierFlags, logger *slog.Logger) *verifier {
+func newVerifier(f *verifierFlags, logger *slog.Logger) (*verifier, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	x := index.New()
 	metrics := verifiermetrics.New(registry, x)
 	feed := indexfeed.New(x, metrics, clock.RealClock{}, logger)
-	return &verifier{
-		logger:     logger,
-		drainDelay: f.drainDelay,
-		registry:   registry,
-		feed:       feed,
-		server:     authhttp.New(f.settings, authn.NewDecider(x), feed.Synced, time.Now, metrics, logger),
+	server, err := authhttp.New(f.settings, authn.NewDecider(x), feed.Synced, time.Now, metrics, logger)
+	if err != nil {
+		return nil, err
 	}
+	return &verifier{logger: logger, drainDelay: f.drainDelay, registry: registry, feed: feed, server: server}, nil
 }
 
 // run serves until ctx ends, and then drains: not ready, but answering, for the drain delay; then no new
@@ -169,6 +173,7 @@ func (v *verifier) run(ctx context.Context, config *rest.Config, proxies, probes
 
 func (v *verifier) drain(work context.Context) {
 	v.draining.Store(true)
+	v.server.Drain()
 	v.logger.Info("draining", "delay", v.drainDelay.String())
 	timer := time.NewTimer(v.drainDelay)
 	defer timer.Stop()

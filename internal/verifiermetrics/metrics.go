@@ -1,5 +1,5 @@
-// Package verifiermetrics counts what a verifier decides and how it is doing. Everything that is counted
-// per request is looked up once, at the start: a decision costs a few atomic additions and no lock.
+// Package verifiermetrics holds what a verifier tells Prometheus. All names begin with
+// apikey_operator_verifier_, and all labels are bounded by lists in the code.
 package verifiermetrics
 
 import (
@@ -11,87 +11,90 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/index"
 )
 
-// Metrics are the metrics of one verifier.
+const (
+	namespace = "apikey_operator"
+	subsystem = "verifier"
+)
+
+// durationBuckets are in seconds, from what a look-up in memory takes to what a busy machine makes of it.
+var durationBuckets = []float64{1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 1e-1}
+
+// Metrics is what is counted while serving. Its methods may be called from any number of goroutines.
 type Metrics struct {
 	decisions           *prometheus.CounterVec
-	duration            *prometheus.HistogramVec
+	duration            prometheus.Histogram
 	invalidRequirements prometheus.Counter
-	malformedRequests   prometheus.Counter
 	panics              prometheus.Counter
 	lastEvent           prometheus.Gauge
 	undecodable         prometheus.Gauge
 }
 
-// buckets reach from a decision in a warm cache to one that was held up by the collector or the scheduler.
-var buckets = []float64{1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 2.5e-2}
-
-// New makes the metrics and registers them. The gauges about the index are computed when they are asked for.
-func New(registerer prometheus.Registerer, x *index.Index) *Metrics {
-	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: "apikey_operator_verifier_" + name, Help: help})
-	}
-	gauge := func(name, help string) prometheus.Gauge {
-		return prometheus.NewGauge(prometheus.GaugeOpts{Name: "apikey_operator_verifier_" + name, Help: help})
-	}
-	computed := func(name, help string, value func(index.Stats) float64) prometheus.GaugeFunc {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "apikey_operator_verifier_" + name, Help: help},
-			func() float64 { return value(x.Stats()) })
-	}
+// New registers all metrics of a verifier. The size of the index is asked of stats at each scrape. Like
+// prometheus.MustRegister it panics where one is registered already.
+func New(registerer prometheus.Registerer, stats func() index.Stats) *Metrics {
 	m := &Metrics{
-		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "apikey_operator_verifier_decisions_total",
-			Help: "Decisions, by dialect and reason; the reason of an allowed request is allowed.",
-		}, []string{"dialect", "reason"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "apikey_operator_verifier_decision_duration_seconds",
-			Help:    "Time from a request that was read to its answer, before that is written, by dialect.",
-			Buckets: buckets,
-		}, []string{"dialect"}),
-		invalidRequirements: counter("invalid_requirements_total", "Requests refused because what their route demands is written wrongly."),
-		malformedRequests:   counter("malformed_requests_total", "Requests that are no HTTP, too large or too slow."),
-		panics:              counter("panics_total", "Requests refused because deciding them failed; each is a mistake in this program."),
-		lastEvent:           gauge("last_event_timestamp_seconds", "When the API server was last heard from, bookmarks included."),
-		undecodable:         gauge("undecodable_apikeys", "ApiKeys that cannot be read and are refused."),
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts(
+			options("decisions_total", "Decisions made, by the dialect of the proxy and the reason.")),
+			[]string{"dialect", "reason"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "decision_duration_seconds",
+			Help:    "Time from a request that has arrived to an answer that is ready to be sent.",
+			Buckets: durationBuckets,
+		}),
+		invalidRequirements: prometheus.NewCounter(prometheus.CounterOpts(
+			options("invalid_requirements_total", "Requests refused because what their route demands cannot be understood."))),
+		panics: prometheus.NewCounter(prometheus.CounterOpts(
+			options("panics_total", "Requests refused because answering them failed; each is a bug."))),
+		lastEvent: prometheus.NewGauge(prometheus.GaugeOpts(
+			options("last_event_timestamp_seconds", "When the API server was last heard from, bookmarks included."))),
+		undecodable: prometheus.NewGauge(prometheus.GaugeOpts(
+			options("undecodable_apikeys", "ApiKeys that are refused because they cannot be read."))),
 	}
-	registerer.MustRegister(m.decisions, m.duration, m.invalidRequirements, m.malformedRequests, m.panics, m.lastEvent, m.undecodable,
-		computed("index_credentials", "Credentials in the index.", func(s index.Stats) float64 { return float64(s.Credentials) }),
-		computed("index_apikeys", "ApiKeys with a credential in the index.", func(s index.Stats) float64 { return float64(s.APIKeys) }),
-		computed("index_bytes", "Memory that look-ups in the index read.", func(s index.Stats) float64 { return float64(s.Bytes) }))
+	registerer.MustRegister(m.decisions, m.duration, m.invalidRequirements, m.panics, m.lastEvent, m.undecodable)
+	registerer.MustRegister(sizes(stats)...)
 	return m
 }
 
-// EventSeen is told when the API server was heard from, in seconds since the epoch.
+func options(name, help string) prometheus.Opts {
+	return prometheus.Opts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help}
+}
+
+// sizes are the gauges that are computed when they are asked for.
+func sizes(stats func() index.Stats) []prometheus.Collector {
+	gauge := func(name, help string, value func(index.Stats) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts(options(name, help)), func() float64 { return value(stats()) })
+	}
+	return []prometheus.Collector{
+		gauge("index_credentials", "Credentials in the index.",
+			func(s index.Stats) float64 { return float64(s.Credentials) }),
+		gauge("index_apikeys", "ApiKeys in the index that have a credential.",
+			func(s index.Stats) float64 { return float64(s.APIKeys) }),
+		gauge("index_bytes", "Memory that look-ups in the index read.",
+			func(s index.Stats) float64 { return float64(s.Bytes) }),
+	}
+}
+
+// Decisions returns what is told of each decision in a dialect, and how long it took. All its counters
+// exist from the start, at zero, and are resolved once.
+func (m *Metrics) Decisions(dialect string) func(reason authn.Reason, took time.Duration) {
+	var counters [authn.ReasonCount]prometheus.Counter
+	for r := range counters {
+		counters[r] = m.decisions.WithLabelValues(dialect, authn.Reason(r).String())
+	}
+	return func(reason authn.Reason, took time.Duration) {
+		counters[reason].Inc()
+		m.duration.Observe(took.Seconds())
+	}
+}
+
+// InvalidRequirement is told of each request to a route whose demands cannot be understood.
+func (m *Metrics) InvalidRequirement() { m.invalidRequirements.Inc() }
+
+// Panicked is told of each request that was refused because answering it failed.
+func (m *Metrics) Panicked() { m.panics.Inc() }
+
+// EventSeen is told the time of each event from the API server, in seconds since the Unix epoch.
 func (m *Metrics) EventSeen(unixSeconds float64) { m.lastEvent.Set(unixSeconds) }
 
 // Undecodable is told how many ApiKeys cannot be read.
 func (m *Metrics) Undecodable(count int) { m.undecodable.Set(float64(count)) }
-
-// InvalidRequirement counts a request to a route whose requirement is written wrongly.
-func (m *Metrics) InvalidRequirement() { m.invalidRequirements.Inc() }
-
-// MalformedRequest counts a request that could not be read.
-func (m *Metrics) MalformedRequest() { m.malformedRequests.Inc() }
-
-// Panic counts a request that was refused because deciding it failed.
-func (m *Metrics) Panic() { m.panics.Inc() }
-
-// Dialect counts the decisions made in one dialect.
-type Dialect struct {
-	decisions [authn.ReasonCount]prometheus.Counter
-	duration  prometheus.Observer
-}
-
-// Dialect makes the counters of a dialect, all at zero, so that a first refusal shows as an increase.
-func (m *Metrics) Dialect(name string) *Dialect {
-	d := &Dialect{duration: m.duration.WithLabelValues(name)}
-	for reason := range authn.ReasonCount {
-		d.decisions[reason] = m.decisions.WithLabelValues(name, authn.Reason(reason).String())
-	}
-	return d
-}
-
-// Decided counts a decision and the time that it took.
-func (d *Dialect) Decided(reason authn.Reason, took time.Duration) {
-	d.decisions[reason].Inc()
-	d.duration.Observe(took.Seconds())
-}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestACommandLineThatMakesNoSenseStopsWithOneLineAndExitCode2(t *testing.T) {
+	cases := map[string]struct {
+		args      []string
+		wantWords string
+	}{
+		"no program":             {nil, "manager or verifier"},
+		"an unknown program":     {[]string{"serve"}, `unknown program "serve"`},
+		"an unknown flag":        {[]string{"manager", "--nope"}, "unknown flag: --nope"},
+		"a word too many":        {[]string{"verifier", "now"}, `unexpected argument "now"`},
+		"a value of no kind":     {[]string{"manager", "--publish-delay", "soon"}, "--publish-delay"},
+		"a negative delay":       {[]string{"manager", "--publish-delay", "-1s"}, "give 0s to 20s"},
+		"a delay past the fence": {[]string{"manager", "--publish-delay", "1m"}, "give 0s to 20s"},
+		"a manager's address":    {[]string{"manager", "--metrics-bind-address", "8080"}, "give HOST:PORT or :PORT"},
+		"a probe's address":      {[]string{"manager", "--health-probe-bind-address", "x"}, "give HOST:PORT or :PORT"},
+		"a verifier's address":   {[]string{"verifier", "--bind-address", "9090"}, "give HOST:PORT or :PORT"},
+		"a metrics address":      {[]string{"verifier", "--metrics-bind-address", "9090"}, "give HOST:PORT or :PORT"},
+		"a drain of hours":       {[]string{"verifier", "--drain-delay", "2h"}, "give 0s to 5m0s"},
+		"a header with a space":  {[]string{"verifier", "--credential-header", "a b"}, "credential header"},
+		"a header of our own":    {[]string{"verifier", "--credential-header", "X-Apikey-Tenant"}, "another meaning"},
+		"a cookie with a space":  {[]string{"verifier", "--credential-cookie", "a b"}, "cookie"},
+		"a parameter with =":     {[]string{"verifier", "--credential-query", "a=b"}, "query parameter"},
+		"a realm with a quote":   {[]string{"verifier", "--realm", `a"b`}, "realm"},
+		"tiny headers":           {[]string{"verifier", "--max-header-bytes", "10"}, "header size"},
+		"no connections":         {[]string{"verifier", "--max-connections", "0"}, "connections"},
+		"a time-out of nothing":  {[]string{"verifier", "--idle-timeout", "0s"}, "idle time-out"},
+		"an unknown log level":   {[]string{"verifier", "--log-level", "loud"}, "--log-level"},
+		"no such kubeconfig":     {[]string{"verifier", "--kubeconfig", "/nowhere/kubeconfig"}, "--kubeconfig"},
+		"a kubeconfig that is not one": {
+			[]string{"manager", "--kubeconfig", notAKubeconfig(t)}, "--kubeconfig",
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			var stderr bytes.Buffer
+			if code := run(t.Context(), c.args, &stderr); code != exitUsage {
+				t.Errorf("the exit code is %d, want %d", code, exitUsage)
+			}
+			said := stderr.String()
+			if !strings.Contains(said, c.wantWords) {
+				t.Errorf("it said %q, want it to contain %q", said, c.wantWords)
+			}
+			if strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "apikey-operator: ") {
+				t.Errorf("it said %q, want one line", said)
+			}
+		})
+	}
+}
+
+func TestAPortThatIsTakenIsAFailureAndNoUsageError(t *testing.T) {
+	taken, err := listen(t.Context(), "bind-address", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	var stderr bytes.Buffer
+	code := run(t.Context(), []string{
+		"verifier", "--kubeconfig", kubeconfig(t), "--bind-address", taken.Addr().String(), "--metrics-bind-address", "127.0.0.1:0",
+	}, &stderr)
+	if code != exitFailure || !strings.Contains(stderr.String(), "--bind-address") {
+		t.Errorf("it ended with %d and said %q, want %d and the flag's name", code, stderr.String(), exitFailure)
+	}
+}
+
+func notAKubeconfig(t *testing.T) string {
+	t.Helper()
+	return write(t, "these are no words of YAML: [")
+}
+
+// kubeconfig names an API server that nobody asks in these tests.
+func kubeconfig(t *testing.T) string {
+	t.Helper()
+	return write(t, `{"apiVersion":"v1","kind":"Config","clusters":[{"name":"c","cluster":{"server":"https://127.0.0.1:1"}}],
+"contexts":[{"name":"x","context":{"cluster":"c"}}],"current-context":"x"}`)
+}
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
