@@ -130,7 +130,7 @@ func newVerifier(f *verifierFlags, logger *slog.Logger) (*verifier, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	x := index.New()
-	metrics := verifiermetrics.New(registry, x)
+	metrics := verifiermetrics.New(registry, x.Stats)
 	feed := indexfeed.New(x, metrics, clock.RealClock{}, logger)
 	server, err := authhttp.New(f.settings, authn.NewDecider(x), feed.Synced, time.Now, metrics, logger)
 	if err != nil {
