@@ -32,9 +32,15 @@ func usagef(format string, args ...any) error {
 }
 
 func main() {
+	os.Exit(runUntilSignalled(os.Args[1:]))
+}
+
+// runUntilSignalled stops in order at the first signal, and at once at the second.
+func runUntilSignalled(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stderr))
+	context.AfterFunc(ctx, stop)
+	return run(ctx, args, os.Stderr)
 }
 
 // run runs a command line and gives its exit code; what went wrong is one line on stderr.

@@ -20,7 +20,7 @@ type cacheOf struct {
 
 // List implements client.Reader.
 func (c cacheOf) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
-	into.(*unstructured.UnstructuredList).Items = c.items //nolint:forcetypeassert // the collector lists nothing else
+	into.(*unstructured.UnstructuredList).Items = c.items
 	return nil
 }
 
