@@ -1,17 +1,14 @@
 package authhttp
 
 import (
-	"encoding/hex"
 	"math/rand/v2"
 	"strconv"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/apikey-operator/apikey-operator/internal/authn"
-	"github.com/apikey-operator/apikey-operator/internal/index"
 )
 
-// The headers of the contract.
 const (
 	headerNamespace   = "X-Apikey-Namespace"
 	headerName        = "X-Apikey-Name"
@@ -20,33 +17,42 @@ const (
 	headerScopes      = "X-Apikey-Scopes"
 	headerRevision    = "X-Apikey-Revision"
 	headerReason      = "X-Apikey-Reason"
-
-	headerOriginalMethod = "X-Original-Method"
-	headerOriginalURL    = "X-Original-URL"
-	headerRequestID      = "X-Request-ID"
+	headerRequestID   = "X-Request-Id"
 )
 
-// allow answers with all identity headers, empty where there is nothing to say, so that a proxy replaces
-// whatever its client sent under these names.
-func allow(h *fasthttp.ResponseHeader, d *authn.Decision) {
-	key := &d.Key
-	h.Set(headerNamespace, key.Namespace)
-	h.Set(headerName, key.Name)
-	h.Set(headerTenant, key.Tenant)
-	h.Set(headerPermissions, key.Permissions)
-	h.Set(headerScopes, key.Scopes)
-	setRevision(h, key)
-	setCaching(h, d.CacheSeconds)
+// answer writes a decision. The body is always empty: nginx shows its own, and opens a new connection
+// after two bytes of ours.
+func (s *Server) answer(ctx *fasthttp.RequestCtx, r *route, d *authn.Decision) {
+	h := &ctx.Response.Header
+	h.SetNoDefaultContentType(true)
+	h.SetContentLength(0) // which fasthttp leaves out of an answer to HEAD
+	ctx.Response.SetStatusCode(r.status(d.Reason))
+	setRequestID(h, ctx.Request.Header.Peek(headerRequestID))
+	setCacheControl(h, d.CacheSeconds)
+	if d.Reason == authn.Allowed {
+		setIdentity(h, d)
+	} else {
+		h.Set(headerReason, d.Reason.String())
+		s.challenges.set(h, d)
+	}
+	if s.draining.Load() {
+		ctx.Response.SetConnectionClose()
+	}
 }
 
-func setRevision(h *fasthttp.ResponseHeader, key *index.Entry) {
+// setIdentity writes all identity headers, the empty ones too: a proxy replaces what the client sent only
+// by what it is given.
+func setIdentity(h *fasthttp.ResponseHeader, d *authn.Decision) {
+	h.Set(headerNamespace, d.Key.Namespace)
+	h.Set(headerName, d.Key.Name)
+	h.Set(headerTenant, d.Key.Tenant)
+	h.Set(headerPermissions, d.Key.Permissions)
+	h.Set(headerScopes, d.Key.Scopes)
 	var digits [20]byte
-	h.SetBytesV(headerRevision, strconv.AppendInt(digits[:0], key.Revision, 10))
+	h.SetBytesV(headerRevision, strconv.AppendInt(digits[:0], d.Key.Revision, 10))
 }
 
-// setCaching says for how long an answer may be kept; refusals never, since a kept one would outlive the
-// moment at which a fresh key arrives.
-func setCaching(h *fasthttp.ResponseHeader, seconds int) {
+func setCacheControl(h *fasthttp.ResponseHeader, seconds int) {
 	if seconds <= 0 {
 		h.Set(fasthttp.HeaderCacheControl, "no-store")
 		return
@@ -55,53 +61,56 @@ func setCaching(h *fasthttp.ResponseHeader, seconds int) {
 	h.SetBytesV(fasthttp.HeaderCacheControl, strconv.AppendInt(append(value[:0], "max-age="...), int64(seconds), 10))
 }
 
-// refuse answers with the reason and, where it can be mended by a key, with the challenge of RFC 6750.
-func (s *Settings) refuse(h *fasthttp.ResponseHeader, d *authn.Decision) {
-	h.Set(headerReason, d.Reason.String())
-	setCaching(h, 0)
-	switch {
-	case d.Reason == authn.MissingCredential:
-		h.Set(fasthttp.HeaderWWWAuthenticate, s.challenge())
-	case d.Reason == authn.PermissionDenied && d.Demanded != "":
-		h.Set(fasthttp.HeaderWWWAuthenticate, s.challenge()+`, error="insufficient_scope", scope="`+d.Demanded+`"`)
-	case d.Reason == authn.PermissionDenied:
-		h.Set(fasthttp.HeaderWWWAuthenticate, s.challenge()+`, error="insufficient_scope"`)
-	case d.Reason.Status() == fasthttp.StatusUnauthorized:
-		h.Set(fasthttp.HeaderWWWAuthenticate, s.challenge()+`, error="invalid_token"`)
-	}
-}
+// maxRequestIDLen is the length of the longest request ID that is passed on.
+const maxRequestIDLen = 128
 
-func (s *Settings) challenge() string { return `Bearer realm="` + s.Realm + `"` }
-
-// maxRequestID is how long a request ID may be that is passed on.
-const maxRequestID = 128
-
-// setRequestID echoes the request's ID, or makes one where it has none that could stand in a log.
+// setRequestID passes on the request's ID, or makes one where it has none that is fit for logs.
 func setRequestID(h *fasthttp.ResponseHeader, given []byte) {
 	if isRequestID(given) {
 		h.SetBytesV(headerRequestID, given)
 		return
 	}
-	var random [16]byte
-	for i := range 2 {
-		for j, bits := 0, rand.Uint64(); j < 8; j, bits = j+1, bits>>8 {
-			random[8*i+j] = byte(bits)
-		}
-	}
-	var text [32]byte
-	hex.Encode(text[:], random[:])
-	h.SetBytesV(headerRequestID, text[:])
+	// 16 digits always: with the highest bit set none is lost. IDs need to be distinct, not secret.
+	var id [16]byte
+	h.SetBytesV(headerRequestID, strconv.AppendUint(id[:0], rand.Uint64()|1<<63, 16)) //nolint:gosec // see above
 }
 
 func isRequestID(id []byte) bool {
-	if len(id) == 0 || len(id) > maxRequestID {
-		return false
-	}
 	for _, c := range id {
-		alphanumeric := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-		if !alphanumeric && c != '.' && c != '_' && c != '-' {
+		if !isAlphanumeric(c) && c != '.' && c != '_' && c != '-' {
 			return false
 		}
 	}
-	return true
+	return len(id) > 0 && len(id) <= maxRequestIDLen
+}
+
+func isAlphanumeric(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+// challenges are the values of WWW-Authenticate (RFC 6750, section 3).
+type challenges struct {
+	plain, invalidToken, insufficientScope string
+}
+
+func newChallenges(realm string) challenges {
+	plain := `Bearer realm="` + realm + `"`
+	return challenges{
+		plain:             plain,
+		invalidToken:      plain + `, error="invalid_token"`,
+		insufficientScope: plain + `, error="insufficient_scope"`,
+	}
+}
+
+func (c *challenges) set(h *fasthttp.ResponseHeader, d *authn.Decision) {
+	switch {
+	case d.Reason == authn.MissingCredential:
+		h.Set(fasthttp.HeaderWWWAuthenticate, c.plain)
+	case d.Reason.Status() == fasthttp.StatusUnauthorized:
+		h.Set(fasthttp.HeaderWWWAuthenticate, c.invalidToken)
+	case d.Reason == authn.PermissionDenied && d.Demanded == "": // no rule is for the method, so no scope helps
+		h.Set(fasthttp.HeaderWWWAuthenticate, c.insufficientScope)
+	case d.Reason == authn.PermissionDenied:
+		h.Set(fasthttp.HeaderWWWAuthenticate, c.insufficientScope+`, scope="`+d.Demanded+`"`)
+	}
 }

@@ -9,102 +9,135 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/authn"
 )
 
-// credentialOf looks for the key in the places of the contract. The first that holds one is believed; the
-// others are not looked at.
-func (s *Settings) credentialOf(header *fasthttp.RequestHeader, originalURL []byte) authn.Credential {
-	if c := single(header.PeekAll(s.CredentialHeader)); !c.Missing() {
-		return c
-	}
-	if s.Authorization {
-		if c := authorization(header.PeekAll(fasthttp.HeaderAuthorization)); !c.Missing() {
-			return c
-		}
-	}
-	if s.QueryParameter != "" {
-		if c := queryParameter(originalURL, s.QueryParameter); !c.Missing() {
-			return c
-		}
-	}
-	if s.Cookie != "" {
-		return cookie(header, s.Cookie)
-	}
-	return authn.Credential{}
+// places says where a key is looked for. The first place that holds one counts, the others are not
+// looked at.
+type places struct {
+	header        string
+	authorization bool
+	query         []byte // the parameter's name; empty: not looked at. Likewise cookie
+	cookie        []byte
 }
 
-// single is the credential of a header's values: equal ones count once, and different ones cannot be
-// understood, since a proxy may have believed either.
-func single(values [][]byte) authn.Credential {
-	value, ok := agreed(values)
-	if !ok {
+// credential finds the key of a request whose original URL is the given one.
+func (p *places) credential(h *fasthttp.RequestHeader, originalURL []byte) authn.Credential {
+	c := fromValue(only(h.PeekAll(p.header)))
+	if c.Missing() && p.authorization {
+		c = fromAuthorization(only(h.PeekAll(fasthttp.HeaderAuthorization)))
+	}
+	if c.Missing() && len(p.query) > 0 {
+		c = fromQuery(originalURL, p.query)
+	}
+	if c.Missing() && len(p.cookie) > 0 {
+		c = fromCookies(h.PeekAll(fasthttp.HeaderCookie), p.cookie)
+	}
+	return c
+}
+
+// only returns the one value that is repeated in values. Empty ones count as absent. Two that differ are a
+// conflict, as there is no telling which the upstream would read.
+func only(values [][]byte) (value []byte, conflict bool) {
+	for _, v := range values {
+		if len(v) == 0 {
+			continue
+		}
+		if value != nil && !bytes.Equal(v, value) {
+			return nil, true
+		}
+		value = v
+	}
+	return value, false
+}
+
+func fromValue(value []byte, conflict bool) authn.Credential {
+	if conflict {
 		return authn.UnreadableCredential()
 	}
 	return authn.NewCredential(value)
 }
 
-// agreed is the one value that a header has, however often; nil where there is none.
-func agreed(values [][]byte) (value []byte, ok bool) {
-	for i, v := range values {
-		if i > 0 && !bytes.Equal(v, value) {
-			return nil, false
-		}
-		value = v
-	}
-	return value, true
-}
+var (
+	bearer = []byte("Bearer")
+	apiKey = []byte("ApiKey")
+)
 
-// authorization takes Bearer KEY (RFC 6750), ApiKey KEY, or a bare key. Another scheme is no credential of
-// ours.
-func authorization(values [][]byte) authn.Credential {
-	value, ok := agreed(values)
-	if !ok {
-		return authn.UnreadableCredential()
-	}
-	scheme, rest, hasScheme := bytes.Cut(value, []byte(" "))
+// fromAuthorization reads "Bearer KEY", "ApiKey KEY" and a bare key. Another scheme is no credential.
+func fromAuthorization(value []byte, conflict bool) authn.Credential {
+	scheme, key, hasScheme := bytes.Cut(value, []byte(" "))
+	ours := bytes.EqualFold(scheme, bearer) || bytes.EqualFold(scheme, apiKey)
 	switch {
-	case !hasScheme && !isScheme(scheme):
-		return authn.NewCredential(value)
-	case hasScheme && isScheme(scheme):
-		return authn.NewCredential(bytes.Trim(rest, " "))
-	default:
+	case conflict:
+		return authn.UnreadableCredential()
+	case ours:
+		return authn.NewCredential(bytes.Trim(key, " "))
+	case hasScheme:
 		return authn.Credential{}
 	}
+	return authn.NewCredential(value)
 }
 
-// isScheme compares the scheme in any case (RFC 9110 section 11.1).
-func isScheme(scheme []byte) bool {
-	return bytes.EqualFold(scheme, []byte("Bearer")) || bytes.EqualFold(scheme, []byte("ApiKey"))
-}
-
-// queryParameter is the credential in the query of a URL as the client sent it.
-func queryParameter(rawURL []byte, name string) authn.Credential {
-	_, query, _ := bytes.Cut(rawURL, []byte("?"))
-	var found []byte
-	for query != nil {
-		var pair []byte
-		var more bool
-		if pair, query, more = bytes.Cut(query, []byte("&")); !more {
-			query = nil
-		}
-		rawName, rawValue, _ := bytes.Cut(pair, []byte("="))
-		if n, err := url.QueryUnescape(string(rawName)); err != nil || n != name {
-			continue
-		}
-		value, err := url.QueryUnescape(string(rawValue))
-		if err != nil || found != nil && string(found) != value {
-			return authn.UnreadableCredential()
-		}
-		found = []byte(value)
-	}
-	return authn.NewCredential(found)
-}
-
-// cookie is the credential in a cookie (RFC 6265).
-func cookie(header *fasthttp.RequestHeader, name string) authn.Credential {
-	var values [][]byte
-	for n, value := range header.Cookies() {
-		if string(n) == name {
-			values = append(values, value)
+// fromQuery looks for a parameter of a URL's query.
+func fromQuery(rawURL, name []byte) authn.Credential {
+	withoutFragment, _, _ := bytes.Cut(rawURL, []byte("#"))
+	_, query, _ := bytes.Cut(withoutFragment, []byte("?"))
+	var found finder
+	for len(query) > 0 {
+		var parameter []byte
+		parameter, query, _ = bytes.Cut(query, []byte("&"))
+		rawName, rawValue, _ := bytes.Cut(parameter, []byte("="))
+		if decoded, ok := unescape(rawName); ok && bytes.Equal(decoded, name) {
+			found.add(unescape(rawValue))
 		}
 	}
-	return single(values)
+	return found.credential()
+}
+
+// fromCookies looks for a cookie in the values of all Cookie headers.
+func fromCookies(headers [][]byte, name []byte) authn.Credential {
+	var found finder
+	for _, cookies := range headers {
+		for len(cookies) > 0 {
+			var pair []byte
+			pair, cookies, _ = bytes.Cut(cookies, []byte(";"))
+			rawName, value, _ := bytes.Cut(pair, []byte("="))
+			if bytes.Equal(bytes.TrimSpace(rawName), name) {
+				found.add(unquote(bytes.TrimSpace(value)), true)
+			}
+		}
+	}
+	return found.credential()
+}
+
+// finder collects the values that one name has. What holds for a repeated header holds for it.
+type finder struct {
+	value  []byte
+	broken bool
+}
+
+func (f *finder) add(value []byte, ok bool) {
+	if len(value) == 0 && ok {
+		return
+	}
+	f.broken = f.broken || !ok || f.value != nil && !bytes.Equal(f.value, value)
+	f.value = value
+}
+
+func (f *finder) credential() authn.Credential {
+	return fromValue(f.value, f.broken)
+}
+
+// unescape decodes a name or value of a query. It allocates only where there is something to decode.
+func unescape(raw []byte) (decoded []byte, ok bool) {
+	if !bytes.ContainsAny(raw, "%+") {
+		return raw, true
+	}
+	s, err := url.QueryUnescape(string(raw))
+	return []byte(s), err == nil
+}
+
+// unquote removes the quotes that a cookie's value may have around it (RFC 6265, section 4.1.1).
+func unquote(value []byte) []byte {
+	if n := len(value); n >= 2 && value[0] == '"' && value[n-1] == '"' {
+		return value[1 : n-1]
+	}
+	return value
 }

@@ -3,22 +3,25 @@ package authhttp
 import (
 	"log/slog"
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/apikey-operator/apikey-operator/internal/authn"
 )
 
-// maxRequirements is how many distinct requirements are remembered. They are written by the authors of
-// routes; whoever else can reach the verifier must not be able to fill its memory with them.
-const maxRequirements = 4096
+// The bounds of what is kept of requirements. A cluster has as many distinct ones as its Ingresses have
+// annotations; whoever sends more than fit has each parsed anew, in a microsecond or two.
+const (
+	maxRequirements     = 1024
+	maxRequirementBytes = 4 << 10
+)
 
-// requirements parses what routes demand, each distinct query once. Reading takes no lock: a new one
-// replaces the whole map, which happens about once per route.
+// requirements parses each distinct requirement once. Reading takes no lock and does not allocate.
 type requirements struct {
-	known  atomic.Pointer[map[string]*authn.Requirement] // nil for one that is written wrongly
-	adding sync.Mutex
 	logger *slog.Logger
+	known  atomic.Pointer[map[string]*authn.Requirement] // nil for an invalid one
+	adding sync.Mutex
 }
 
 func newRequirements(logger *slog.Logger) *requirements {
@@ -27,31 +30,63 @@ func newRequirements(logger *slog.Logger) *requirements {
 	return r
 }
 
-// of is the requirement of a query as it was sent, nil for one that is written wrongly. That is logged
-// once for each distinct query.
-func (r *requirements) of(rawQuery []byte) *authn.Requirement {
-	if known, ok := (*r.known.Load())[string(rawQuery)]; ok {
-		return known
+// get returns nil for an invalid requirement. The first time, as long as there is room to remember it, that is
+// logged.
+func (r *requirements) get(rawQuery []byte) *authn.Requirement {
+	if requirement, ok := (*r.known.Load())[string(rawQuery)]; ok {
+		return requirement
 	}
-	return r.add(string(rawQuery))
+	query := string(rawQuery)
+	requirement, err := authn.ParseRequirement(query)
+	if added := r.add(query, requirement); added && err != nil {
+		r.logger.Warn("a route demands what cannot be understood, so all its requests are refused; "+
+			"correct the URL of its verifier", "requirement", abridge(query), "error", err.Error())
+	}
+	return requirement
 }
 
-func (r *requirements) add(rawQuery string) *authn.Requirement {
-	parsed, err := authn.ParseRequirement(rawQuery)
+func (r *requirements) add(query string, requirement *authn.Requirement) bool {
+	if len(query) > maxRequirementBytes {
+		return false
+	}
 	r.adding.Lock()
 	defer r.adding.Unlock()
 	known := *r.known.Load()
-	if _, there := known[rawQuery]; there || len(known) >= maxRequirements {
-		return parsed
+	if _, ok := known[query]; ok || len(known) >= maxRequirements {
+		return false
 	}
-	grown := maps.Clone(known)
-	grown[rawQuery] = parsed
-	r.known.Store(&grown)
-	if err != nil {
-		r.logger.Warn("a route demands what cannot be understood, so all its requests are refused", "error", err.Error())
+	more := maps.Clone(known)
+	more[query] = requirement
+	r.known.Store(&more)
+	if len(more) == maxRequirements {
+		r.logger.Warn("there are more distinct requirements than are remembered; further ones are parsed at "+
+			"each request, and not logged where they cannot be understood", "remembered", maxRequirements)
 	}
-	if len(grown) == maxRequirements {
-		r.logger.Warn("too many distinct requirements: further ones are parsed for each request and not logged", "known", maxRequirements)
+	return true
+}
+
+// abridge leaves of a query what helps to find it: names and values that are too short for a key, since
+// someone may have put one in the wrong place.
+func abridge(query string) string {
+	const shown, parameters = 19, 20
+	short := func(s string) string {
+		if len(s) > shown {
+			return "…"
+		}
+		return s
 	}
-	return parsed
+	var abridged []string
+	for parameter := range strings.SplitSeq(query, "&") {
+		if len(abridged) == parameters {
+			abridged = append(abridged, "…")
+			break
+		}
+		name, value, hasValue := strings.Cut(parameter, "=")
+		if hasValue {
+			abridged = append(abridged, short(name)+"="+short(value))
+		} else {
+			abridged = append(abridged, short(name))
+		}
+	}
+	return strings.Join(abridged, "&")
 }

@@ -1,171 +1,133 @@
-// Package authhttp answers proxies over HTTP. Each dialect, that is the protocol of one kind of proxy, is
-// a small file over the same steps: find the credential, parse what the route demands, decide, answer.
-//
-// It is served by fasthttp, which allocates nothing for a request once it is warm.
 package authhttp
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/apikey-operator/apikey-operator/internal/authn"
-	"github.com/apikey-operator/apikey-operator/internal/verifiermetrics"
 )
 
-// dialect is what one kind of proxy does differently from others.
-type dialect interface {
-	// name stands in metrics.
-	name() string
-	// original is the method and the URL of the request that the proxy asks about, empty where not known.
-	original(h *fasthttp.RequestHeader) (method, url []byte)
-	// status is the HTTP status that tells the proxy of a reason.
-	status(r authn.Reason) int
-}
-
-// route is a dialect with its counters.
-type route struct {
-	dialect
-	metrics *verifiermetrics.Dialect
+// Metrics is where a Server says what it does.
+type Metrics interface {
+	// Decisions returns what is told of each decision in a dialect, and how long it took.
+	Decisions(dialect string) func(reason authn.Reason, took time.Duration)
+	// InvalidRequirement is told of each request to a route whose demands cannot be understood.
+	InvalidRequirement()
+	// Panicked is told of each request that was refused because answering it failed.
+	Panicked()
 }
 
 // Server answers proxies.
 type Server struct {
-	settings     Settings
+	http         fasthttp.Server
 	decider      *authn.Decider
 	ready        func() bool
 	now          func() time.Time
-	metrics      *verifiermetrics.Metrics
+	metrics      Metrics
 	logger       *slog.Logger
+	places       places
 	requirements *requirements
-	nginx        route
-	http         *fasthttp.Server
+	challenges   challenges
+	routes       []route
+	noRoute      route
+	draining     atomic.Bool
+	stopped      atomic.Bool
+	panics       atomic.Int64
+	strayed      sync.Once // whether a path that is nobody's was logged
 }
 
-// New makes a server. ready says whether the index has held all ApiKeys once; now is the clock.
-func New(settings Settings, decider *authn.Decider, ready func() bool, now func() time.Time,
-	metrics *verifiermetrics.Metrics, logger *slog.Logger,
-) *Server {
+// New makes a Server that asks decider. Until ready reports true it refuses everything; now is the clock that keys
+// expire by. It fails on settings that make no sense.
+func New(
+	settings Settings, decider *authn.Decider, ready func() bool, now func() time.Time, metrics Metrics, logger *slog.Logger,
+) (*Server, error) {
+	if err := settings.Validate(); err != nil {
+		return nil, err
+	}
 	s := &Server{
-		settings:     settings,
-		decider:      decider,
-		ready:        ready,
-		now:          now,
-		metrics:      metrics,
-		logger:       logger,
+		decider: decider,
+		ready:   ready,
+		now:     now,
+		metrics: metrics,
+		logger:  logger,
+		places: places{
+			header:        settings.CredentialHeader,
+			authorization: settings.Authorization,
+			query:         []byte(settings.QueryParameter),
+			cookie:        []byte(settings.Cookie),
+		},
 		requirements: newRequirements(logger),
-		nginx:        route{dialect: nginx{}, metrics: metrics.Dialect(nginx{}.name())},
+		challenges:   newChallenges(settings.Realm),
+		noRoute:      newRoute(noDialect, metrics),
 	}
-	s.http = &fasthttp.Server{
-		Handler:                      s.handle,
-		ErrorHandler:                 s.unreadable,
-		Logger:                       quiet{},
-		ReadBufferSize:               settings.MaxHeaderBytes,
-		MaxRequestBodySize:           settings.MaxBodyBytes,
-		ReadTimeout:                  settings.ReadTimeout,
-		WriteTimeout:                 settings.WriteTimeout,
-		IdleTimeout:                  settings.IdleTimeout,
-		NoDefaultServerHeader:        true,
-		NoDefaultContentType:         true,
-		DisablePreParseMultipartForm: true,
-		CloseOnShutdown:              true,
+	for _, d := range []dialect{nginx} {
+		s.routes = append(s.routes, newRoute(d, metrics))
 	}
-	return s
+	s.configure(settings)
+	return s, nil
 }
 
-// quiet keeps the library from logging: what it reports are its clients' mistakes, which are counted.
-type quiet struct{}
+func newRoute(d dialect, metrics Metrics) route {
+	return route{dialect: d, decided: metrics.Decisions(d.name)}
+}
 
-func (quiet) Printf(string, ...any) {}
+func (s *Server) configure(settings Settings) {
+	s.http.Handler = s.handle
+	s.http.ErrorHandler = s.handleError
+	s.http.Logger = quietLogger{s.logger}
+	s.http.SecureErrorLogMessage = true
+	s.http.Concurrency = settings.MaxConnections
+	s.http.ReadBufferSize = settings.MaxHeaderBytes
+	s.http.MaxRequestBodySize = settings.MaxBodyBytes
+	s.http.ReadTimeout = settings.ReadTimeout
+	s.http.WriteTimeout = settings.WriteTimeout
+	s.http.IdleTimeout = settings.IdleTimeout
+	s.http.CloseOnShutdown = true
+	s.http.DisablePreParseMultipartForm = true
+	s.http.NoDefaultServerHeader = true
+	s.http.NoDefaultContentType = true
+}
 
-// Serve answers until Shutdown.
-func (s *Server) Serve(listener net.Listener) error {
-	if err := s.http.Serve(listener); err != nil {
-		return fmt.Errorf("serve proxies: %w", err)
+// Serve answers on the connections that ln accepts, until Shutdown. It returns nil then, and an error when
+// ln fails for good. It closes ln.
+func (s *Server) Serve(ln net.Listener) error {
+	if s.stopped.Load() {
+		return ln.Close()
+	}
+	if err := s.http.Serve(&patientListener{Listener: ln, logger: s.logger}); err != nil {
+		return fmt.Errorf("accept connections of proxies on %s: %w", ln.Addr(), err)
 	}
 	return nil
 }
 
-// Shutdown stops taking connections, closes idle ones and waits for the others to be answered, which tells
-// their proxies to close them.
+// Drain makes every answer from now on close its connection, so that proxies come back on new ones, which may
+// lead to another replica. All requests are still answered.
+func (s *Server) Drain() {
+	s.draining.Store(true)
+}
+
+// Shutdown accepts no more connections, closes the idle ones, and waits until requests in flight are answered.
+// Where ctx ends before that, it returns its error and the rest is left to the end of the process.
 func (s *Server) Shutdown(ctx context.Context) error {
-	if err := s.http.ShutdownWithContext(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("finish the requests in flight: %w", err)
+	s.Drain()
+	s.stopped.Store(true)
+	return s.http.ShutdownWithContext(ctx)
+}
+
+// quietLogger takes what fasthttp logs. Errors of single connections are left out: they quote what was sent,
+// and anyone can cause them.
+type quietLogger struct{ logger *slog.Logger }
+
+func (l quietLogger) Printf(format string, args ...any) {
+	if !strings.HasPrefix(format, "error when serving connection") {
+		l.logger.Warn(fmt.Sprintf(format, args...))
 	}
-	return nil
-}
-
-// handle answers one request. The path is taken from the request line byte by byte: the library's own
-// reading of it resolves dots and escapes, which is not for us to do.
-func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	defer s.refuseAfterPanic(ctx)
-	path, query, _ := bytes.Cut(ctx.Request.Header.RequestURI(), []byte("?"))
-	if string(path) != pathNginx {
-		s.unknownPath(ctx)
-		return
-	}
-	s.answer(ctx, &s.nginx, query)
-}
-
-func (s *Server) answer(ctx *fasthttp.RequestCtx, r *route, query []byte) {
-	now := s.now()
-	header := &ctx.Request.Header
-	method, url := r.original(header)
-	decision := s.decider.Decide(&authn.Request{
-		Ready:       s.ready(),
-		Requirement: s.requirements.of(query),
-		Credential:  s.settings.credentialOf(header, url),
-		Method:      method,
-		Now:         now,
-	})
-	ctx.Response.SetStatusCode(r.status(decision.Reason))
-	setRequestID(&ctx.Response.Header, header.Peek(headerRequestID))
-	if decision.Reason == authn.Allowed {
-		allow(&ctx.Response.Header, &decision)
-	} else {
-		s.settings.refuse(&ctx.Response.Header, &decision)
-	}
-	if decision.Reason == authn.InvalidRequirement {
-		s.metrics.InvalidRequirement()
-	}
-	r.metrics.Decided(decision.Reason, s.now().Sub(now))
-}
-
-// unknownPath refuses what belongs to no dialect: the route's author wrote the auth URL wrongly.
-func (s *Server) unknownPath(ctx *fasthttp.RequestCtx) {
-	s.metrics.InvalidRequirement()
-	s.refusePlainly(ctx, fasthttp.StatusForbidden, authn.InvalidRequirement)
-}
-
-// unreadable answers what is no HTTP, too large or too slow. To nginx any other status than 401 or 403
-// would become a 500 at its client.
-func (s *Server) unreadable(ctx *fasthttp.RequestCtx, _ error) {
-	s.metrics.MalformedRequest()
-	s.refusePlainly(ctx, fasthttp.StatusUnauthorized, authn.MalformedCredential)
-	ctx.SetConnectionClose()
-}
-
-// refuseAfterPanic keeps a mistake in this program from taking all other requests down with it.
-func (s *Server) refuseAfterPanic(ctx *fasthttp.RequestCtx) {
-	cause := recover()
-	if cause == nil {
-		return
-	}
-	s.metrics.Panic()
-	s.logger.Error("deciding a request failed, so it is refused; please report this", "stack", string(debug.Stack()))
-	ctx.Response.Reset()
-	s.refusePlainly(ctx, fasthttp.StatusForbidden, authn.NotReady)
-}
-
-func (s *Server) refusePlainly(ctx *fasthttp.RequestCtx, status int, reason authn.Reason) {
-	ctx.Response.SetStatusCode(status)
-	setRequestID(&ctx.Response.Header, ctx.Request.Header.Peek(headerRequestID))
-	s.settings.refuse(&ctx.Response.Header, &authn.Decision{Reason: reason})
 }

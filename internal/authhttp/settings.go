@@ -1,117 +1,138 @@
 package authhttp
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
 
-// Settings are what the operator of a verifier chooses.
+// Settings says where keys are looked for and how much a connection may cost.
 type Settings struct {
-	// CredentialHeader is the header that holds the key. Default: X-API-Key.
+	// CredentialHeader is the header that is looked at first. Default X-API-Key.
 	CredentialHeader string
-	// Authorization says whether the key may also stand in Authorization (RFC 9110 section 11.6.2), as
-	// Bearer KEY (RFC 6750), ApiKey KEY or the bare key. Default: true.
+	// Authorization says whether the Authorization header is looked at next. Default true.
 	Authorization bool
-	// QueryParameter of the original URL that may also hold the key; empty for none. Default: empty,
-	// since URLs are logged.
+	// QueryParameter of the original URL is looked at next. Default empty: not looked at, since URLs
+	// are logged.
 	QueryParameter string
-	// Cookie that may also hold the key; empty for none. Default: empty.
+	// Cookie is looked at last. Default empty: not looked at.
 	Cookie string
-	// Realm in WWW-Authenticate. Default: apikey-operator.
+	// Realm stands in WWW-Authenticate. Default apikey-operator.
 	Realm string
 
-	// MaxHeaderBytes bounds request line and headers together. nginx passes on up to 32 KiB of its
-	// client's and its own beside them, the URL twice. Default: 64 KiB, from 4 KiB to 1 MiB.
+	// MaxHeaderBytes bounds the request line and the headers together, and is what each connection
+	// takes in memory. Default 64 KiB: nginx accepts 32 KiB from a client by default, and repeats the
+	// URI in two headers of its own. 4 KiB to 1 MiB.
 	MaxHeaderBytes int
-	// MaxBodyBytes bounds a request body, which is never needed. Default: 4 KiB, from 1 to 1 MiB.
+	// MaxBodyBytes bounds the body, which nothing looks at. Default 16 KiB; nginx sends none. 1 byte to
+	// 1 MiB.
 	MaxBodyBytes int
+	// MaxConnections bounds how many are served at once; what comes on top is turned away. Default 8192.
+	// 1 to 1048576.
+	MaxConnections int
 
-	// ReadTimeout bounds the arrival of one request. Default: 10s.
-	ReadTimeout time.Duration
-	// WriteTimeout bounds the sending of one answer. Default: 10s.
-	WriteTimeout time.Duration
-	// IdleTimeout is how long a connection is kept between requests. It is longer than nginx keeps one
-	// to an upstream (60s), so that nginx closes first and never sends into a closing connection.
-	// Default: 90s.
+	// ReadTimeout is how long a request may take to arrive, WriteTimeout how long an answer may take to
+	// leave. Default 5s each; 10ms to 1h.
+	ReadTimeout, WriteTimeout time.Duration
+	// IdleTimeout is how long a connection is kept open between requests. Default 75s, longer than
+	// nginx's 60s, so that it is nginx that closes and no request meets a closing connection;
+	// 10ms to 1h.
 	IdleTimeout time.Duration
 }
 
-const (
-	kib = 1 << 10
-	mib = 1 << 20
-)
-
-// DefaultSettings are those that fit nginx as it comes.
+// DefaultSettings returns the defaults that the fields of Settings name.
 func DefaultSettings() Settings {
 	return Settings{
 		CredentialHeader: "X-API-Key",
 		Authorization:    true,
 		Realm:            "apikey-operator",
-		MaxHeaderBytes:   64 * kib,
-		MaxBodyBytes:     4 * kib,
-		ReadTimeout:      10 * time.Second,
-		WriteTimeout:     10 * time.Second,
-		IdleTimeout:      90 * time.Second,
+		MaxHeaderBytes:   64 << 10,
+		MaxBodyBytes:     16 << 10,
+		MaxConnections:   8192,
+		ReadTimeout:      5 * time.Second,
+		WriteTimeout:     5 * time.Second,
+		IdleTimeout:      75 * time.Second,
 	}
 }
 
-// Validate says which setting makes no sense, and what would. Settings are named as the command's flags are.
+const (
+	minHeaderBytes = 4 << 10
+	maxBytes       = 1 << 20
+	maxConnections = 1 << 20
+	minTimeout     = 10 * time.Millisecond
+	maxTimeout     = time.Hour
+)
+
+var (
+	// nginx drops headers whose names have an underscore.
+	headerSyntax = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,63}$`)
+	nameSyntax   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+	realmSyntax  = regexp.MustCompile(`^[ !#-\[\]-~]{1,64}$`) // what needs no escape in a quoted string
+)
+
+// takenHeaders have a meaning of their own, to HTTP, to a proxy or to us, so that no key can be told from it.
+var takenHeaders = []string{
+	"Authorization", "Connection", "Content-Length", "Content-Type", "Cookie", "Expect", "Host", "Keep-Alive",
+	"Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent",
+	"X-Real-Ip", "X-Request-Id", "X-Scheme", "X-Sent-From", "X-Auth-Request-Redirect",
+}
+
+var takenPrefixes = []string{"x-apikey-", "x-original-", "x-forwarded-"}
+
+// Validate says in one sentence what is wrong with the settings, nil for nothing. It names them as the
+// verifier's flags are named.
 func (s Settings) Validate() error {
-	if !isToken(s.CredentialHeader) {
-		return fmt.Errorf("--credential-header: %q is no name of a header: give one such as X-API-Key", s.CredentialHeader)
+	if err := s.validateNames(); err != nil {
+		return err
 	}
-	if isReserved(s.CredentialHeader) {
-		return fmt.Errorf("--credential-header: %s means something else: give another, such as X-API-Key", s.CredentialHeader)
+	for _, size := range []struct {
+		name            string
+		value, min, max int
+	}{
+		{"--max-header-bytes: the header size", s.MaxHeaderBytes, minHeaderBytes, maxBytes},
+		{"--max-body-bytes: the body size", s.MaxBodyBytes, 1, maxBytes},
+		{"--max-connections: the number of connections", s.MaxConnections, 1, maxConnections},
+	} {
+		if size.value < size.min || size.value > size.max {
+			return fmt.Errorf("%s is %d, use %d to %d", size.name, size.value, size.min, size.max)
+		}
 	}
-	if s.QueryParameter != "" && !isToken(s.QueryParameter) {
-		return fmt.Errorf("--credential-query: %q is no name of a parameter: give one such as api_key, or nothing", s.QueryParameter)
-	}
-	if s.Cookie != "" && !isToken(s.Cookie) {
-		return fmt.Errorf("--credential-cookie: %q is no name of a cookie: give one such as api_key, or nothing", s.Cookie)
-	}
-	if s.Realm == "" || strings.ContainsFunc(s.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
-		return fmt.Errorf("--realm: %q cannot be quoted in a header: give printable ASCII without quotes and backslashes", s.Realm)
-	}
-	if s.MaxHeaderBytes < 4*kib || s.MaxHeaderBytes > mib {
-		return fmt.Errorf("--max-header-bytes: %d is out of range: give %d to %d", s.MaxHeaderBytes, 4*kib, mib)
-	}
-	if s.MaxBodyBytes < 1 || s.MaxBodyBytes > mib {
-		return fmt.Errorf("--max-body-bytes: %d is out of range: give 1 to %d", s.MaxBodyBytes, mib)
-	}
-	return s.validateTimeouts()
-}
-
-func (s Settings) validateTimeouts() error {
-	const shortest, longest = 100 * time.Millisecond, time.Hour
 	for _, timeout := range []struct {
-		flag  string
+		name  string
 		value time.Duration
-	}{{"read-timeout", s.ReadTimeout}, {"write-timeout", s.WriteTimeout}, {"idle-timeout", s.IdleTimeout}} {
-		if timeout.value < shortest || timeout.value > longest {
-			return fmt.Errorf("--%s: %s is out of range: give %s to %s", timeout.flag, timeout.value, shortest, longest)
+	}{{"read", s.ReadTimeout}, {"write", s.WriteTimeout}, {"idle", s.IdleTimeout}} {
+		if timeout.value < minTimeout || timeout.value > maxTimeout {
+			return fmt.Errorf("--%s-timeout: the %s time-out is %v, use %v to %v",
+				timeout.name, timeout.name, timeout.value, minTimeout, maxTimeout)
 		}
 	}
 	return nil
 }
 
-// isReserved says whether a header is read for something else or by the HTTP library itself.
-func isReserved(header string) bool {
-	for _, reserved := range []string{
-		"Authorization", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Cookie", "Expect", "Host",
-		"Trailer", "Transfer-Encoding", "User-Agent", headerOriginalMethod, headerOriginalURL, headerRequestID,
-	} {
-		if strings.EqualFold(header, reserved) {
-			return true
-		}
+func (s Settings) validateNames() error {
+	if !headerSyntax.MatchString(s.CredentialHeader) {
+		return fmt.Errorf("--credential-header: the credential header %q is no name that nginx lets through, use letters, digits and '-'", s.CredentialHeader)
 	}
-	return false
+	if isTaken(s.CredentialHeader) {
+		return fmt.Errorf("--credential-header: the credential header %q has another meaning, use one of your own such as X-API-Key", s.CredentialHeader)
+	}
+	if s.QueryParameter != "" && !nameSyntax.MatchString(s.QueryParameter) {
+		return fmt.Errorf("--credential-query: the query parameter %q is no plain name, use letters, digits, '_', '.' and '-'", s.QueryParameter)
+	}
+	if s.Cookie != "" && !nameSyntax.MatchString(s.Cookie) {
+		return fmt.Errorf("--credential-cookie: the cookie %q is no plain name, use letters, digits, '_', '.' and '-'", s.Cookie)
+	}
+	if !realmSyntax.MatchString(s.Realm) {
+		return errors.New("--realm: the realm must have 1 to 64 printable ASCII characters without quotes and backslashes")
+	}
+	return nil
 }
 
-// isToken says whether s is a token of RFC 9110 section 5.6.2.
-func isToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		alphanumeric := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-		return !alphanumeric && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-	})
+func isTaken(header string) bool {
+	same := func(taken string) bool { return strings.EqualFold(taken, header) }
+	isPrefix := func(prefix string) bool { return strings.HasPrefix(strings.ToLower(header), prefix) }
+	return slices.ContainsFunc(takenHeaders, same) || slices.ContainsFunc(takenPrefixes, isPrefix)
 }

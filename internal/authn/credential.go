@@ -3,7 +3,6 @@ package authn
 import (
 	"fmt"
 	"io"
-	"slices"
 )
 
 // MaxCredentialLen is the length in bytes of the longest key that is looked at.
@@ -20,7 +19,7 @@ type Credential struct {
 // NewCredential checks the bounds of a key: at most MaxCredentialLen bytes, of printable ASCII. An empty
 // key is no credential.
 func NewCredential(key []byte) Credential {
-	if len(key) > MaxCredentialLen || slices.ContainsFunc(key, notPrintable) {
+	if len(key) > MaxCredentialLen || !printable(key) {
 		return UnreadableCredential()
 	}
 	return Credential{key: key}
@@ -42,6 +41,11 @@ func (Credential) Format(s fmt.State, _ rune) {
 	_, _ = io.WriteString(s, "[REDACTED]") // a fmt.State that cannot be written to has no one to tell
 }
 
-func notPrintable(b byte) bool {
-	return b < ' ' || b > '~'
+func printable(key []byte) bool {
+	for _, b := range key {
+		if b-' ' > '~'-' ' { // less than a space wraps around
+			return false
+		}
+	}
+	return true
 }

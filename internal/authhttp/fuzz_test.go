@@ -1,0 +1,163 @@
+package authhttp
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp/fasthttputil"
+
+	"github.com/apikey-operator/apikey-operator/internal/authn"
+)
+
+// placeholder stands for the good key in what the fuzzer makes up.
+const placeholder = "GOODKEY"
+
+// FuzzServe sends whatever to a real server. It must never panic, answer with any but the three statuses,
+// or let through what did not hold the key.
+func FuzzServe(f *testing.F) {
+	for _, seed := range []string{
+		"GET /auth/nginx?permission=read HTTP/1.1\r\nHost: v\r\nX-API-Key: GOODKEY\r\n\r\n",
+		"GET /auth/nginx?rule=GET:read&cache=5 HTTP/1.1\r\nHost: v\r\nAuthorization: Bearer GOODKEY\r\nX-Original-Method: GET\r\n\r\n",
+		"GET /auth/nginx HTTP/1.1\r\nHost: v\r\nX-Original-URL: https://a.test/x?api_key=GOODKEY\r\n\r\n",
+		"GET /auth/nginx HTTP/1.1\r\nHost: v\r\nCookie: a=b; api_key=GOODKEY\r\n\r\n",
+		"POST /auth/nginx HTTP/1.1\r\nHost: v\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-API-Key: GOODKEY\r\n\r\n",
+		"HEAD /auth/nginx HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.1\r\nHost: v\r\n\r\n",
+		"GET /auth/nginx HTTP/1.1\r\nHost: v\r\nX-API-Key: GOOD\r\n KEY\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
+		"GET /auth/nginx?%zz HTTP/1.1\r\nHost: \x00\r\nExpect: 100-continue\r\n\r\n",
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"\x16\x03\x01",
+	} {
+		f.Add([]byte(seed))
+	}
+	fix := newFixture(f, everyPlace, func(s *Settings) { s.ReadTimeout = time.Second })
+	ln := fasthttputil.NewInmemoryListener()
+	served := make(chan error, 1)
+	go func() { served <- fix.Serve(ln) }()
+	f.Cleanup(func() {
+		_ = ln.Close()
+		if err := <-served; err != nil {
+			f.Error(err)
+		}
+	})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		sent := bytes.ReplaceAll(raw, []byte(placeholder), []byte(fix.key))
+		for _, response := range exchange(t, ln, sent) {
+			reason := response.Header.Get(headerReason)
+			switch status := response.StatusCode; {
+			case status == http.StatusContinue:
+			case status == http.StatusOK && bytes.Contains(sent, []byte(fix.key)) && reason == "":
+			case (status == http.StatusUnauthorized || status == http.StatusForbidden) && reason != "":
+			default:
+				t.Fatalf("%q is answered with %d, reason %q", raw, status, reason)
+			}
+		}
+		if fix.metrics.panics > 0 {
+			t.Fatalf("%q makes it panic:\n%s", raw, fix.log)
+		}
+		if strings.Contains(fix.log.String(), fix.key) {
+			t.Fatalf("%q puts the key into the log", raw)
+		}
+	})
+}
+
+// exchange sends bytes and reads all answers until the server closes the connection.
+func exchange(t *testing.T, ln *fasthttputil.InmemoryListener, raw []byte) []*http.Response {
+	t.Helper()
+	conn, err := ln.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	go func() {
+		_, _ = conn.Write(raw) // fails where the server has had enough
+		// A last request of our own ends the exchange if the server still listens.
+		_, _ = io.WriteString(conn, "\r\n\r\nGET / HTTP/1.1\r\nHost: v\r\nConnection: close\r\n\r\n")
+	}()
+	var all []*http.Response
+	for r := bufio.NewReader(conn); ; {
+		// HEAD, since none of the answers has a body.
+		response, err := http.ReadResponse(r, &http.Request{Method: http.MethodHead})
+		if err != nil {
+			return all
+		}
+		all = append(all, response)
+	}
+}
+
+func FuzzQueryCredential(f *testing.F) {
+	for _, seed := range []string{
+		"", "https://a.test/x?api_key=k", "https://a.test/?a=b&api_key=k&api_key=k", "?api%5Fkey=%6b", "?api_key=%", "?api_key=a+b#c",
+		"//?&&=&api_key", "https://[::1]:80/?api_key=a;b",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, rawURL string) {
+		got := fromQuery([]byte(rawURL), []byte("api_key"))
+		withoutFragment, _, _ := strings.Cut(rawURL, "#")
+		_, query, _ := strings.Cut(withoutFragment, "?")
+		if strings.Contains(query, ";") {
+			return // net/url refuses semicolons, which to us are letters
+		}
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			return // something elsewhere is encoded wrongly
+		}
+		// The model: what net/url reads, less what is empty.
+		var want []byte
+		for _, v := range values["api_key"] {
+			if v == "" {
+				continue
+			}
+			if want != nil && v != string(want) {
+				assertSame(t, rawURL, got, fromValue(nil, true))
+				return
+			}
+			want = []byte(v)
+		}
+		assertSame(t, rawURL, got, fromValue(want, false))
+	})
+}
+
+func FuzzCookies(f *testing.F) {
+	for _, seed := range []string{
+		"", "api_key=k", "a=b; api_key=k; c", `api_key="k"`, "api_key=k;api_key=j", "api_key", ";;=;", "api_key=a=b", ` api_key = k `,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		got := fromCookies([][]byte{[]byte(header)}, []byte("api_key"))
+		parsed, err := http.ParseCookie(header)
+		if err != nil {
+			return // net/http is stricter with what other cookies may hold
+		}
+		var want []byte
+		for _, c := range parsed {
+			if c.Name != "api_key" || c.Value == "" {
+				continue
+			}
+			if strings.TrimSpace(c.Value) != c.Value {
+				return // no cookie's value has spaces around it; net/http keeps them
+			}
+			if want != nil && c.Value != string(want) {
+				assertSame(t, header, got, fromValue(nil, true))
+				return
+			}
+			want = []byte(c.Value)
+		}
+		assertSame(t, header, got, fromValue(want, false))
+	})
+}
+
+func assertSame(t *testing.T, input string, got, want authn.Credential) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("%q gives another credential than the model", input)
+	}
+}
