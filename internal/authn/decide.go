@@ -43,27 +43,33 @@ func NewDecider(x *index.Index) *Decider {
 
 // Decide checks in the order of the reasons and gives the first that applies. It may be called from any
 // number of goroutines. It does not allocate.
-func (d *Decider) Decide(r *Request) Decision {
-	if reason := r.precheck(); reason != Allowed {
-		return Decision{Reason: reason}
+func (d *Decider) Decide(r *Request) (decision Decision) {
+	if decision.Reason = r.precheck(); decision.Reason != Allowed {
+		return decision
 	}
-	key := r.Credential.key
-	if !keys.ChecksumOK(key) {
-		return Decision{Reason: UnknownKey}
+	key, known := d.lookup(r.Credential.key)
+	if !known {
+		decision.Reason = UnknownKey
+		return decision
 	}
-	entry, ok := d.index.Lookup(keys.HashV1(key))
-	if !ok {
-		return Decision{Reason: UnknownKey}
-	}
+	decision.Key = key
 	now := r.Now.UnixNano()
-	if reason := works(&entry, now); reason != Allowed {
-		return Decision{Reason: reason, Key: entry}
+	if decision.Reason = works(&decision.Key, now); decision.Reason != Allowed {
+		return decision
 	}
-	reason, demanded := r.Requirement.check(&entry, r.Method)
-	if reason != Allowed {
-		return Decision{Reason: reason, Key: entry, Demanded: demanded}
+	decision.Reason, decision.Demanded = r.Requirement.check(&decision.Key, r.Method)
+	if decision.Reason == Allowed {
+		decision.CacheSeconds = cacheSeconds(r.Requirement.cacheSeconds, key.NotAfter, now)
 	}
-	return Decision{Reason: Allowed, Key: entry, CacheSeconds: cacheSeconds(r.Requirement.cacheSeconds, entry.NotAfter, now)}
+	return decision
+}
+
+// lookup spares keys that were mistyped or made up a hash and a look-up.
+func (d *Decider) lookup(key []byte) (index.Entry, bool) {
+	if !keys.ChecksumOK(key) {
+		return index.Entry{}, false
+	}
+	return d.index.Lookup(keys.HashV1(key))
 }
 
 // precheck checks what can be told without a look-up.

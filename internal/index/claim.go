@@ -9,7 +9,8 @@ import (
 //
 //	hash 32 | end 8 | revision 8 | lengths 7 | state 1 | strings | rank 24
 //
-// The strings are namespace, name, tenant, permissions, scopes. Numbers are big-endian.
+// The strings are permissions, scopes, tenant, namespace, name: first those that decisions read, so that
+// the processor can fetch their memory along with that of the hash. Numbers are big-endian.
 type claim string
 
 const (
@@ -20,10 +21,10 @@ const (
 	revisionAt    = endAt + 8
 	permissionsAt = revisionAt + 8 // lengths: two bytes for each of these two,
 	scopesAt      = permissionsAt + 2
-	namespaceAt   = scopesAt + 2 // one byte for each of these three
+	tenantAt      = scopesAt + 2 // one byte for each of these three
+	namespaceAt   = tenantAt + 1
 	nameAt        = namespaceAt + 1
-	tenantAt      = nameAt + 1
-	stateAt       = tenantAt + 1
+	stateAt       = nameAt + 1
 	headLen       = stateAt + 1
 )
 
@@ -39,10 +40,14 @@ const (
 
 // firstClaim returns the claim that s starts with.
 func firstClaim(s string) claim {
-	head := s[:headLen]
-	texts := int(uint16At(head, permissionsAt)) + int(uint16At(head, scopesAt)) +
-		int(head[namespaceAt]) + int(head[nameAt]) + int(head[tenantAt])
-	return claim(s[:headLen+texts+rankLen])
+	head := claim(s[:headLen])
+	length := headLen + head.grantLen() + int(head[namespaceAt]) + int(head[nameAt]) + rankLen
+	return claim(s[:length])
+}
+
+// grantLen is the length of the strings before namespace and name.
+func (c claim) grantLen() int {
+	return int(uint16At(c, permissionsAt)) + int(uint16At(c, scopesAt)) + int(c[tenantAt])
 }
 
 func (c claim) hash() string { return string(c[:hashLen]) }
@@ -51,28 +56,26 @@ func (c claim) rank() string { return string(c[len(c)-rankLen:]) }
 
 // owner returns namespace and name of the ApiKey that makes the claim.
 func (c claim) owner() (namespace, name string) {
-	namespace, rest := cut(c[headLen:], int(c[namespaceAt]))
+	namespace, rest := cut(c[headLen+c.grantLen():], int(c[namespaceAt]))
 	name, _ = cut(rest, int(c[nameAt]))
 	return namespace, name
 }
 
 // entry makes an Entry whose strings are parts of c.
-func (c claim) entry() Entry {
+func (c claim) entry() (e Entry) {
+	e.NotAfter = int64(uint64At(c, endAt))
+	e.Revision = int64(uint64At(c, revisionAt))
 	s := state(c[stateAt])
-	e := Entry{
-		NotAfter:   int64(uint64At(c, endAt)),
-		Revision:   int64(uint64At(c, revisionAt)),
-		Revoked:    s&revoked != 0,
-		Suspended:  s&suspended != 0,
-		Expired:    s&expired != 0,
-		NotGranted: s&notGranted != 0,
-	}
+	e.Revoked = s&revoked != 0
+	e.Suspended = s&suspended != 0
+	e.Expired = s&expired != 0
+	e.NotGranted = s&notGranted != 0
 	rest := c[headLen:]
-	e.Namespace, rest = cut(rest, int(c[namespaceAt]))
-	e.Name, rest = cut(rest, int(c[nameAt]))
-	e.Tenant, rest = cut(rest, int(c[tenantAt]))
 	e.Permissions, rest = cut(rest, int(uint16At(c, permissionsAt)))
-	e.Scopes, _ = cut(rest, int(uint16At(c, scopesAt)))
+	e.Scopes, rest = cut(rest, int(uint16At(c, scopesAt)))
+	e.Tenant, rest = cut(rest, int(c[tenantAt]))
+	e.Namespace, rest = cut(rest, int(c[namespaceAt]))
+	e.Name, _ = cut(rest, int(c[nameAt]))
 	return e
 }
 

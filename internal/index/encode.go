@@ -61,25 +61,24 @@ func (e *encoder) loadTexts(r *Record) error {
 		return errors.New("its namespace, name or tenant is longer than 255 bytes")
 	}
 	e.texts = e.texts[:0]
-	e.add(r.Namespace, r.Name, r.Tenant)
-	names := len(e.texts)
 	if err := e.addPermissions(r.Permissions); err != nil {
 		return err
 	}
-	permissions := len(e.texts) - names
+	permissions := len(e.texts)
 	if err := e.addScopes(r.Scopes); err != nil {
 		return err
 	}
+	scopes := len(e.texts) - permissions
+	e.add(r.Tenant, r.Namespace, r.Name)
 	if len(e.texts) > maxTextBytes {
 		return fmt.Errorf("its names, tenant, permissions and scopes take %d bytes, more than %d", len(e.texts), maxTextBytes)
 	}
 	if i := slices.IndexFunc(e.texts, notVisible); i >= 0 {
 		return fmt.Errorf("it holds the byte %#x, which no header may carry", e.texts[i])
 	}
-	scopes := len(e.texts) - names - permissions
 	lengths := binary.BigEndian.AppendUint16(e.lengths[:0], uint16(permissions))
 	lengths = binary.BigEndian.AppendUint16(lengths, uint16(scopes))
-	_ = append(lengths, uint8(len(r.Namespace)), uint8(len(r.Name)), uint8(len(r.Tenant)))
+	_ = append(lengths, uint8(len(r.Tenant)), uint8(len(r.Namespace)), uint8(len(r.Name)))
 	return nil
 }
 

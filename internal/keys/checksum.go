@@ -31,24 +31,24 @@ func checksum[T string | []byte](data T) uint32 {
 func decodeChecksum[T string | []byte](digits T) (uint32, bool) {
 	var sum uint64
 	for i := range len(digits) {
-		d, ok := digitValue(digits[i])
-		if !ok {
+		d := digitValues[digits[i]]
+		if d == notADigit {
 			return 0, false
 		}
-		sum = sum*base + d
+		sum = sum*base + uint64(d)
 	}
 	return uint32(sum), sum <= 1<<32-1
 }
 
-// digitValue is the inverse of the alphabet of math/big: 0-9, a-z, A-Z.
-func digitValue(c byte) (uint64, bool) {
-	switch {
-	case c >= '0' && c <= '9':
-		return uint64(c - '0'), true
-	case c >= 'a' && c <= 'z':
-		return uint64(c-'a') + 10, true
-	case c >= 'A' && c <= 'Z':
-		return uint64(c-'A') + 36, true
+const notADigit = 0xff
+
+// digitValues is the inverse of the alphabet of math/big: 0-9, a-z, A-Z.
+var digitValues = func() (values [256]uint8) {
+	for i := range values {
+		values[i] = notADigit
 	}
-	return 0, false
-}
+	for i, c := range []byte("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		values[c] = uint8(i)
+	}
+	return values
+}()
