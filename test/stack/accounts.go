@@ -16,17 +16,21 @@ const (
 	VerifierAccount = "apikey-operator-verifier"
 )
 
-// kubeconfig writes a kubeconfig for a process that holds a token of one of the operator's
-// ServiceAccounts, and nothing of the administrator's, and returns its path. With a server it leads
-// there, such as https://127.0.0.1:6443, instead of to the API server itself.
-func (s *Stack) kubeconfig(ctx context.Context, process, account, server string) (string, error) {
+func (s *Stack) kubeconfigPath(process string) string {
+	return filepath.Join(s.Dir, process+".kubeconfig")
+}
+
+// writeKubeconfig writes a kubeconfig that holds a token of one of the operator's ServiceAccounts, and
+// nothing of the administrator's. With a server it leads there, such as https://127.0.0.1:6443, instead
+// of to the API server itself.
+func (s *Stack) writeKubeconfig(ctx context.Context, path, account, server string) error {
 	token, err := s.Kubectl(ctx, "create", "token", account, "--namespace", SystemNamespace, "--duration=24h")
 	if err != nil {
-		return "", fmt.Errorf("get a token for ServiceAccount %s: %w", account, err)
+		return fmt.Errorf("get a token for ServiceAccount %s: %w", account, err)
 	}
 	admin, err := clientcmd.LoadFromFile(s.AdminKubeconfig())
 	if err != nil {
-		return "", fmt.Errorf("read the administrator's kubeconfig: %w", err)
+		return fmt.Errorf("read the administrator's kubeconfig: %w", err)
 	}
 	cluster := admin.Clusters[admin.Contexts[admin.CurrentContext].Cluster]
 	if server != "" {
@@ -37,9 +41,8 @@ func (s *Stack) kubeconfig(ctx context.Context, process, account, server string)
 	config.AuthInfos[account] = &clientcmdapi.AuthInfo{Token: strings.TrimSpace(token)}
 	config.Contexts["local"] = &clientcmdapi.Context{Cluster: "local", AuthInfo: account}
 	config.CurrentContext = "local"
-	path := filepath.Join(s.Dir, process+".kubeconfig")
 	if err := clientcmd.WriteToFile(*config, path); err != nil {
-		return "", fmt.Errorf("write the kubeconfig of %s: %w", process, err)
+		return fmt.Errorf("write the kubeconfig of %s: %w", account, err)
 	}
-	return path, nil
+	return nil
 }

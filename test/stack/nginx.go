@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"text/template"
 )
 
@@ -57,7 +55,6 @@ type Nginx struct {
 	binary  string
 	dir     string
 	options NginxOptions
-	reloads int
 }
 
 // URL of a path behind this nginx.
@@ -87,21 +84,9 @@ func (s *Stack) StartNginx(ctx context.Context, o NginxOptions) (*Nginx, error) 
 	if n.Process, err = s.start(o.Name, n.binary, n.args()...); err != nil {
 		return nil, err
 	}
-	return n, n.awaitConfiguration(ctx)
-}
-
-// UseVerifiers makes nginx ask other verifiers, as ingress-nginx does when endpoints come and go: by a
-// reload, which lets requests under way finish. It returns when the new configuration is in force.
-func (n *Nginx) UseVerifiers(ctx context.Context, verifiers ...string) error {
-	n.options.Verifiers = verifiers
-	n.reloads++
-	if err := n.configure(ctx); err != nil {
-		return err
-	}
-	if err := n.Signal(syscall.SIGHUP); err != nil {
-		return err
-	}
-	return n.awaitConfiguration(ctx)
+	return n, n.await(ctx, n.Name+" to answer", startTimeout, func(ctx context.Context) error {
+		return Healthy(ctx, n.URL("/healthz"))
+	})
 }
 
 func (n *Nginx) args() []string {
@@ -124,23 +109,11 @@ func (n *Nginx) configure(ctx context.Context) error {
 	return nil
 }
 
-func (n *Nginx) awaitConfiguration(ctx context.Context) error {
-	want := fmt.Sprintf("configuration %d\n", n.reloads)
-	return n.await(ctx, n.Name+" to use "+strings.TrimSpace(want), startTimeout, func(ctx context.Context) error {
-		answer, err := Fetch(ctx, n.URL("/healthz"))
-		if err == nil && answer != want {
-			err = errors.New("it uses " + answer)
-		}
-		return err
-	})
-}
-
 // nginxSettings are what the template is filled with.
 type nginxSettings struct {
 	NginxOptions
 
 	Listen, Dir, AccessLog string
-	Reloads                int
 	AsRoot                 bool
 	Locations              []nginxLocation
 }
@@ -158,8 +131,7 @@ type nginxHeader struct{ Name, Variable string }
 
 func (n *Nginx) settings() nginxSettings {
 	settings := nginxSettings{
-		NginxOptions: n.options, Listen: n.Address, Dir: n.dir, AccessLog: n.AccessLog,
-		Reloads: n.reloads, AsRoot: os.Geteuid() == 0,
+		NginxOptions: n.options, Listen: n.Address, Dir: n.dir, AccessLog: n.AccessLog, AsRoot: os.Geteuid() == 0,
 	}
 	for i, route := range n.options.Routes {
 		location := nginxLocation{Route: route, AuthLocation: fmt.Sprintf("/_external-auth-%d-Prefix", i)}

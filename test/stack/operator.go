@@ -14,6 +14,9 @@ type Options struct {
 	Name string
 	// Server is the API server's URL where it is not to be reached directly.
 	Server string
+	// TokenOf names another process of the same program, whose token is used. Where empty, the API server
+	// is asked for a token.
+	TokenOf string
 	// LogLevel is one of DEBUG, INFO, WARN, ERROR. Default: INFO.
 	LogLevel string
 	// Args are further flags.
@@ -99,9 +102,12 @@ func (v *Verifier) Ready(ctx context.Context) error {
 }
 
 func (s *Stack) startOperator(ctx context.Context, program, account string, o Options, args ...string) (*Process, error) {
-	kubeconfig, err := s.kubeconfig(ctx, o.Name, account, o.Server)
-	if err != nil {
-		return nil, err
+	kubeconfig := s.kubeconfigPath(o.TokenOf)
+	if o.TokenOf == "" {
+		kubeconfig = s.kubeconfigPath(o.Name)
+		if err := s.writeKubeconfig(ctx, kubeconfig, account, o.Server); err != nil {
+			return nil, err
+		}
 	}
 	args = append([]string{program, "--kubeconfig", kubeconfig, "--log-level", o.LogLevel}, args...)
 	return s.start(o.Name, s.Tools.Operator, append(args, o.Args...)...)

@@ -91,6 +91,17 @@ func (p *Process) Kill() error {
 	return nil
 }
 
+// EndedWell waits until the process is gone, and is nil if its exit code was 0. After it Stop takes the end
+// for intended.
+func (p *Process) EndedWell() error {
+	<-p.exited
+	p.ended.Store(true)
+	if p.err != nil {
+		return fmt.Errorf("%s ended badly: %w%s", p.Name, p.err, p.tail())
+	}
+	return nil
+}
+
 // Stop asks the process to end with SIGTERM. It is an error if that takes longer than grace, after which
 // the process is killed, if it ends with another exit code than 0, or if it ended by itself before. A
 // process that was stopped or killed already is left alone.
@@ -101,7 +112,7 @@ func (p *Process) Stop(grace time.Duration) error {
 	}
 	select {
 	case <-p.exited:
-		return fmt.Errorf("%s ended by itself (%v)%s", p.Name, p.err, p.tail())
+		return fmt.Errorf("%s ended by itself (%s)%s", p.Name, p.cmd.ProcessState, p.tail())
 	default:
 	}
 	if err := p.Signal(syscall.SIGTERM); err != nil {
@@ -134,7 +145,8 @@ func (p *Process) await(ctx context.Context, what string, timeout time.Duration,
 	err := Await(ctx, what, timeout, check)
 	select {
 	case <-p.exited:
-		return fmt.Errorf("%s ended before %s (%v)%s", p.Name, what, p.err, p.tail())
+		p.ended.Store(true) // told here, and need not be told again by Stop
+		return fmt.Errorf("waited for %s, but %s ended (%s)%s", what, p.Name, p.cmd.ProcessState, p.tail())
 	default:
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,13 +18,24 @@ type Echo struct {
 	Headers http.Header `json:"headers"`
 }
 
-// StartUpstream starts the service that nginx protects, in this process, and returns its host:port.
-func (s *Stack) StartUpstream() (string, error) {
+// Upstream is the service that nginx protects. It runs in this process.
+type Upstream struct {
+	Address string // host:port
+
+	requests atomic.Int64
+}
+
+// Requests is how many requests have reached it.
+func (u *Upstream) Requests() int64 { return u.requests.Load() }
+
+// StartUpstream starts the service that nginx protects.
+func (s *Stack) StartUpstream() (*Upstream, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", fmt.Errorf("start the upstream: %w", err)
+		return nil, fmt.Errorf("start the upstream: %w", err)
 	}
-	server := &http.Server{Handler: http.HandlerFunc(echo), ReadHeaderTimeout: 10 * time.Second}
+	u := &Upstream{Address: listener.Addr().String()}
+	server := &http.Server{Handler: u, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
 	s.onStop(func() error {
@@ -32,10 +44,12 @@ func (s *Stack) StartUpstream() (string, error) {
 		}
 		return nil
 	})
-	return listener.Addr().String(), nil
+	return u, nil
 }
 
-func echo(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers with the request as an Echo.
+func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	u.requests.Add(1)
 	w.Header().Set("Content-Type", "application/json")
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
