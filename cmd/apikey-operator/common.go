@@ -2,10 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
@@ -18,18 +23,42 @@ import (
 // commonFlags are those of both programs.
 type commonFlags struct {
 	kubeconfig string
-	logLevel   slog.Level
+	logLevel   logLevel
+}
+
+// logLevel is a level by its name. There are no levels between or below them: at less than DEBUG the
+// Kubernetes client logs the bodies of requests, and with them the keys that are written into Secrets.
+type logLevel slog.Level
+
+var logLevels = map[string]slog.Level{
+	"DEBUG": slog.LevelDebug, "INFO": slog.LevelInfo, "WARN": slog.LevelWarn, "ERROR": slog.LevelError,
+}
+
+// String implements pflag.Value.
+func (l *logLevel) String() string { return slog.Level(*l).String() }
+
+// Type implements pflag.Value.
+func (*logLevel) Type() string { return "level" }
+
+// Set implements pflag.Value.
+func (l *logLevel) Set(name string) error {
+	level, ok := logLevels[strings.ToUpper(name)]
+	if !ok {
+		return errors.New("give DEBUG, INFO, WARN or ERROR")
+	}
+	*l = logLevel(level)
+	return nil
 }
 
 func (f *commonFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "",
 		"path of a kubeconfig; where empty, $KUBECONFIG, and without that the pod's own service account")
-	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "least level that is logged: DEBUG, INFO, WARN or ERROR")
+	flags.Var(&f.logLevel, "log-level", "least level that is logged: DEBUG, INFO, WARN or ERROR")
 }
 
 // newLogger makes one JSON log on standard error for this program and all libraries.
 func (f *commonFlags) newLogger() *slog.Logger {
-	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: f.logLevel})
+	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.Level(f.logLevel)})
 	ctrl.SetLogger(logr.FromSlogHandler(handler))
 	klog.SetSlogLogger(slog.New(handler))
 	return slog.New(handler)
@@ -54,10 +83,20 @@ func (f *commonFlags) restConfig() (*rest.Config, error) {
 	return config, nil
 }
 
-// checkAddress says what is wrong with an address to listen on.
-func checkAddress(flag, address string) error {
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return usagef("--%s: %q is no address to listen on: give HOST:PORT or :PORT", flag, address)
+// checkAddresses says what is wrong with addresses to listen on, given by their flags' names.
+func checkAddresses(addresses map[string]string) error {
+	takenBy := map[string]string{}
+	for _, flag := range slices.Sorted(maps.Keys(addresses)) {
+		address := addresses[flag]
+		_, port, err := net.SplitHostPort(address)
+		number, portErr := strconv.ParseUint(port, 10, 16)
+		if err != nil || portErr != nil {
+			return usagef("--%s: %q is no address to listen on: give HOST:PORT or :PORT", flag, address)
+		}
+		if other, taken := takenBy[address]; taken && number != 0 {
+			return usagef("--%s: %s is the address of --%s already: give another port", flag, address, other)
+		}
+		takenBy[address] = flag
 	}
 	return nil
 }

@@ -33,10 +33,19 @@ func TestACommandLineThatMakesNoSenseStopsWithOneLineAndExitCode2(t *testing.T) 
 		"tiny headers":           {[]string{"verifier", "--max-header-bytes", "10"}, "header size"},
 		"no connections":         {[]string{"verifier", "--max-connections", "0"}, "connections"},
 		"a time-out of nothing":  {[]string{"verifier", "--idle-timeout", "0s"}, "idle time-out"},
-		"an unknown log level":   {[]string{"verifier", "--log-level", "loud"}, "--log-level"},
-		"no such kubeconfig":     {[]string{"verifier", "--kubeconfig", "/nowhere/kubeconfig"}, "--kubeconfig"},
+		"an unknown log level":   {[]string{"verifier", "--log-level", "loud"}, "give DEBUG, INFO, WARN or ERROR"},
+		"a level at which the client library logs the bodies of Secrets": {
+			[]string{"manager", "--log-level", "DEBUG-6"}, "give DEBUG, INFO, WARN or ERROR",
+		},
+		"a port that is none":    {[]string{"verifier", "--bind-address", ":70000"}, "give HOST:PORT or :PORT"},
+		"a port by another name": {[]string{"manager", "--metrics-bind-address", ":http-alt"}, "give HOST:PORT or :PORT"},
+		"one address for two":    {[]string{"verifier", "--bind-address", ":8080"}, "--bind-address already"},
+		"no namespace for the lease": {
+			[]string{"manager", "--kubeconfig", kubeconfig(t)}, "--leader-election-namespace",
+		},
+		"no such kubeconfig": {[]string{"verifier", "--kubeconfig", "/nowhere/kubeconfig"}, "--kubeconfig"},
 		"a kubeconfig that is not one": {
-			[]string{"manager", "--kubeconfig", notAKubeconfig(t)}, "--kubeconfig",
+			[]string{"manager", "--leader-elect=false", "--kubeconfig", notAKubeconfig(t)}, "--kubeconfig",
 		},
 	}
 	for name, c := range cases {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,14 +22,16 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
-// The timing of leader election, and what follows from it: a manager that lost the lease may have
-// writes under way for up to two lease durations.
+// The timing of leader election, and what follows from it. After its last renewal a leader works on for
+// the retry period and the renew deadline, and another can take over after the lease duration: what lies
+// between is how old the look may be that a write is decided on. A write that was sent may land for up to
+// two lease durations.
 const (
-	leaseDuration = 15 * time.Second
+	leaseDuration = 20 * time.Second
 	renewDeadline = 10 * time.Second
 	retryPeriod   = 2 * time.Second
+	writeWindow   = leaseDuration - renewDeadline - retryPeriod
 	fence         = 2 * leaseDuration
-	writeWindow   = 10 * time.Second
 
 	gracePeriod     = 24 * time.Hour
 	maxPublishDelay = 20 * time.Second
@@ -69,17 +73,22 @@ func (f *managerFlags) validate() error {
 	if f.publishDelay < 0 || f.publishDelay > maxPublishDelay {
 		return usagef("--publish-delay: %s is out of range: give 0s to %s", f.publishDelay, maxPublishDelay)
 	}
-	for flag, address := range map[string]string{
-		"metrics-bind-address": f.metricsAddress, "health-probe-bind-address": f.healthAddress,
-	} {
-		if address == "0" {
-			continue
-		}
-		if err := checkAddress(flag, address); err != nil {
-			return err
-		}
+	addresses := map[string]string{"metrics-bind-address": f.metricsAddress, "health-probe-bind-address": f.healthAddress}
+	maps.DeleteFunc(addresses, func(_, address string) bool { return address == "0" })
+	if err := checkAddresses(addresses); err != nil {
+		return err
+	}
+	if f.leaderElection && f.leaderElectionNamespace == "" && !inPod() {
+		return usagef("--leader-election-namespace: say in which namespace the lease is, since this is no pod; " +
+			"or give --leader-elect=false where there is never a second manager")
 	}
 	return nil
+}
+
+// inPod says whether the namespace can be told from the service account that a pod has.
+func inPod() bool {
+	_, err := os.Stat("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+	return err == nil
 }
 
 func runManager(ctx context.Context, f *managerFlags) error {
@@ -111,15 +120,17 @@ func runManager(ctx context.Context, f *managerFlags) error {
 func (f *managerFlags) managerOptions() ctrl.Options {
 	lease, renew, retry := leaseDuration, renewDeadline, retryPeriod
 	return ctrl.Options{
-		Scheme:                        newScheme(),
-		Cache:                         apikey.CacheOptions(),
-		Client:                        apikey.ClientOptions(),
-		Metrics:                       metricsserver.Options{BindAddress: f.metricsAddress},
-		HealthProbeBindAddress:        f.healthAddress,
-		LeaderElection:                f.leaderElection,
-		LeaderElectionID:              leaseName,
-		LeaderElectionNamespace:       f.leaderElectionNamespace,
-		LeaderElectionReleaseOnCancel: true,
+		Scheme:                  newScheme(),
+		Cache:                   apikey.CacheOptions(),
+		Client:                  apikey.ClientOptions(),
+		Metrics:                 metricsserver.Options{BindAddress: f.metricsAddress},
+		HealthProbeBindAddress:  f.healthAddress,
+		LeaderElection:          f.leaderElection,
+		LeaderElectionID:        leaseName,
+		LeaderElectionNamespace: f.leaderElectionNamespace,
+		// The lease is left to run out: it would also be released by a leader that could not renew it, while
+		// that one's last writes are under way.
+		LeaderElectionReleaseOnCancel: false,
 		LeaseDuration:                 &lease,
 		RenewDeadline:                 &renew,
 		RetryPeriod:                   &retry,

@@ -79,10 +79,8 @@ func (f *verifierFlags) validate() error {
 	if f.drainDelay < 0 || f.drainDelay > maxDrainDelay {
 		return usagef("--drain-delay: %s is out of range: give 0s to %s", f.drainDelay, maxDrainDelay)
 	}
-	if err := checkAddress("bind-address", f.bindAddress); err != nil {
-		return err
-	}
-	if err := checkAddress("metrics-bind-address", f.metricsAddress); err != nil {
+	addresses := map[string]string{"bind-address": f.bindAddress, "metrics-bind-address": f.metricsAddress}
+	if err := checkAddresses(addresses); err != nil {
 		return err
 	}
 	if err := f.settings.Validate(); err != nil {

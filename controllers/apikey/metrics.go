@@ -3,10 +3,12 @@ package apikey
 import (
 	"context"
 	"maps"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -18,6 +20,9 @@ import (
 type Metrics struct {
 	issued          *prometheus.CounterVec
 	publishFailures prometheus.Counter
+
+	mu          sync.Mutex
+	unreadables map[types.NamespacedName]struct{}
 }
 
 // NewMetrics makes the manager's counters and registers them.
@@ -29,22 +34,43 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		}, []string{"cause"}),
 		publishFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "apikey_operator_publish_failures_total",
-			Help: "Writes of a Secret that the API server refused or did not answer, races apart.",
+			Help: "Writes of a Secret that the API server refused, changed or did not answer, races apart.",
 		}),
+		unreadables: map[types.NamespacedName]struct{}{},
 	}
 	for _, cause := range []lifecycle.Cause{lifecycle.Issued, lifecycle.SecretLost, lifecycle.SecretChanged, lifecycle.Renewed} {
 		m.issued.WithLabelValues(string(cause))
 	}
-	registerer.MustRegister(m.issued, m.publishFailures)
+	registerer.MustRegister(m.issued, m.publishFailures, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "apikey_operator_undecodable_apikeys",
+		Help: "ApiKeys that this version cannot read and leaves alone.",
+	}, m.countUnreadables))
 	return m
 }
 
-// Collector computes the gauges over all ApiKeys when they are asked for, so that no series outlives
-// its objects.
+func (m *Metrics) countUnreadables() float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return float64(len(m.unreadables))
+}
+
+func (m *Metrics) unreadable(name types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.unreadables[name] = struct{}{}
+}
+
+func (m *Metrics) readable(name types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.unreadables, name)
+}
+
+// Collector computes the gauge over all ApiKeys when it is asked for, so that no series outlives its
+// objects.
 type Collector struct {
 	cached client.Reader
 	states *prometheus.Desc
-	broken *prometheus.Desc
 }
 
 // NewCollector makes a collector that counts the ApiKeys of a cache.
@@ -53,34 +79,27 @@ func NewCollector(cached client.Reader) *Collector {
 		cached: cached,
 		states: prometheus.NewDesc("apikey_operator_apikeys",
 			"ApiKeys by state; Unknown are those that the manager has not looked at.", []string{"state"}, nil),
-		broken: prometheus.NewDesc("apikey_operator_undecodable_apikeys",
-			"ApiKeys that this version cannot read and leaves alone.", nil, nil),
 	}
 }
 
 // Describe implements prometheus.Collector.
-func (c *Collector) Describe(descriptions chan<- *prometheus.Desc) {
-	descriptions <- c.states
-	descriptions <- c.broken
-}
+func (c *Collector) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- c.states }
 
 // scrapeTimeout bounds a scrape that comes before the cache is filled.
-const scrapeTimeout = 5 * time.Second
+const scrapeTimeout = time.Second
 
-// Collect implements prometheus.Collector.
+// Collect implements prometheus.Collector. Before the cache is filled there is nothing to tell; an error
+// would cost the scrape all other metrics too.
 func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	list := apiobject.NewList()
 	if err := c.cached.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-		metrics <- prometheus.NewInvalidMetric(c.states, err)
 		return
 	}
-	states, broken := countStates(list.Items)
-	for state, n := range states {
+	for state, n := range countStates(list.Items) {
 		metrics <- prometheus.MustNewConstMetric(c.states, prometheus.GaugeValue, float64(n), state)
 	}
-	metrics <- prometheus.MustNewConstMetric(c.broken, prometheus.GaugeValue, float64(broken))
 }
 
 const unknownState = "Unknown"
@@ -94,19 +113,14 @@ var knownStates = map[string]int{
 	unknownState:                    0,
 }
 
-func countStates(objects []unstructured.Unstructured) (states map[string]int, broken int) {
-	states = maps.Clone(knownStates)
+func countStates(objects []unstructured.Unstructured) map[string]int {
+	states := maps.Clone(knownStates)
 	for i := range objects {
-		key, err := apiobject.Decode(&objects[i])
-		if err != nil {
-			broken++
-			continue
-		}
-		state := string(key.Status.State)
+		state, _, _ := unstructured.NestedString(objects[i].Object, "status", "state")
 		if _, known := states[state]; !known {
 			state = unknownState
 		}
 		states[state]++
 	}
-	return states, broken
+	return states
 }

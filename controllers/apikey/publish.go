@@ -1,15 +1,15 @@
 package apikey
 
 import (
+	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
@@ -51,13 +51,16 @@ func definitelyRefused(err error) bool {
 
 // publish writes the Secret on fresh live reads, and then records what it holds now.
 func (r *Reconciler) publish(ctx context.Context, v view, planned lifecycle.Plan) (time.Time, error) {
+	if last, early := r.attempts.waiting(v.key, planned.Credential.Hash, r.Clock.Now()); early {
+		return last.next, r.record(ctx, v, planned, last.failure)
+	}
 	v, plan, err := r.replan(ctx, v, planned)
 	if err != nil {
 		return time.Time{}, err
 	}
 	written, err := r.writeSecret(ctx, v, plan)
 	if err != nil {
-		return time.Time{}, r.publishFailed(ctx, v, plan, err)
+		return r.publishFailed(ctx, v, plan, err)
 	}
 	v = r.liveView(v.key, written)
 	plan = r.plan(v)
@@ -99,8 +102,15 @@ func (r *Reconciler) writeSecret(ctx context.Context, v view, plan lifecycle.Pla
 	if err := write(); err != nil {
 		return nil, sanitize(err, value)
 	}
+	if !bytes.Equal(secret.Data[v.key.SecretKey()], value) {
+		return nil, errRewritten
+	}
 	return secret, nil
 }
+
+// errRewritten says that what was stored is not what was sent.
+var errRewritten = errors.New("write the Secret: the API server stored another value than it was sent: " +
+	"exempt the Secrets of ApiKeys from the mutating admission webhook that changes them")
 
 // valueToWrite is the plaintext: of a key that this process holds, or of one that the Secret holds
 // under another data key.
@@ -113,39 +123,19 @@ func (r *Reconciler) valueToWrite(v view, plan lifecycle.Plan) ([]byte, bool) {
 	return plaintext.Reveal(), ok
 }
 
-// publishFailed tells the ApiKey's author why its Secret could not be written, unless it was a race.
-func (r *Reconciler) publishFailed(ctx context.Context, v view, plan lifecycle.Plan, cause error) error {
-	if errors.Is(cause, errChanged) || apierrors.IsConflict(cause) || apierrors.IsAlreadyExists(cause) || apierrors.IsNotFound(cause) {
-		return cause
-	}
+// publishFailed says when to try again, and tells the ApiKey's author why its Secret could not be written,
+// unless that looks like a race.
+func (r *Reconciler) publishFailed(ctx context.Context, v view, plan lifecycle.Plan, cause error) (time.Time, error) {
 	if apierrors.HasStatusCause(cause, corev1.NamespaceTerminatingCause) {
-		return nil // nothing is created in a namespace that goes away, and no retry would change that
+		return time.Time{}, nil // nothing is created in a namespace that goes away, and no retry would change that
+	}
+	last := r.attempts.failed(v.key, plan.Credential.Hash, cause, r.Clock.Now())
+	if last.failure == nil {
+		return last.next, nil
 	}
 	r.Metrics.publishFailures.Inc()
-	return errors.Join(cause, r.record(ctx, v, plan, cause))
-}
-
-// sanitizedError is an API server's refusal of a Secret without the key in its text: an admission
-// webhook may quote what it refuses.
-type sanitizedError struct {
-	text  string
-	cause error
-}
-
-func (e *sanitizedError) Error() string { return e.text }
-
-// As lets callers classify the error without being able to print what it hides.
-func (e *sanitizedError) As(target any) bool {
-	status, ok := target.(*apierrors.APIStatus)
-	return ok && errors.As(e.cause, status)
-}
-
-func sanitize(err error, value []byte) error {
-	text := strings.NewReplacer(
-		string(value), "[redacted]",
-		base64.StdEncoding.EncodeToString(value), "[redacted]",
-	).Replace(err.Error())
-	return &sanitizedError{text: "write the Secret: " + text, cause: err}
+	log.FromContext(ctx).Error(last.failure, "the key could not be published", "retry", last.next)
+	return last.next, r.record(ctx, v, plan, last.failure)
 }
 
 // record computes the status that a plan calls for and writes it if it differs from what stands.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
@@ -39,7 +41,8 @@ type Options struct {
 
 	// WriteWindow is how old the live reads may be that a write of the Secret is decided on; a process
 	// that was paused for longer starts over. It must be shorter than the time in which another manager
-	// can take over, which is the lease duration less the time between two renewals. Default: 10s.
+	// can take over: lease duration less renew deadline less retry period, since a leader works on for
+	// the latter two after its last renewal.
 	WriteWindow time.Duration
 }
 
@@ -47,33 +50,42 @@ type Options struct {
 type Reconciler struct {
 	Options
 
-	held *heldKeys
+	held     *heldKeys
+	attempts *attempts
 }
 
 // New makes a Reconciler that holds no plaintext yet.
 func New(options Options) *Reconciler {
-	return &Reconciler{Options: options, held: newHeldKeys()}
+	return &Reconciler{Options: options, held: newHeldKeys(), attempts: newAttempts()}
 }
 
 // errChanged says that what a step was planned on is not there any more: look again.
 var errChanged = errors.New("the ApiKey or its Secret has changed meanwhile")
 
-// lookAgain is how soon a pass that lost a race is repeated.
-const lookAgain = 200 * time.Millisecond
+// lookAgain is how soon a pass that lost a race is repeated, if no event brings it about earlier.
+const lookAgain = time.Second
 
 // Reconcile brings one ApiKey a step further: look, plan, at most one write of the Secret, at most one
 // write of the status.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	key, err := fetch(ctx, r.Cached, req.NamespacedName)
 	if apierrors.IsNotFound(err) {
-		r.held.forget(req.NamespacedName)
+		r.forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
 	if err != nil {
-		return r.undecodable(ctx, req, err)
+		return r.unreadable(ctx, req, err)
 	}
+	r.Metrics.readable(req.NamespacedName)
 	wake, err := r.step(ctx, key)
 	return r.result(ctx, wake, err)
+}
+
+// forget lets go of what is kept for an ApiKey that is gone.
+func (r *Reconciler) forget(name types.NamespacedName) {
+	r.held.forget(name)
+	r.attempts.forget(name)
+	r.Metrics.readable(name)
 }
 
 // step looks, plans and acts, and says when to come back.
@@ -94,9 +106,13 @@ func (r *Reconciler) step(ctx context.Context, key *v1alpha1.ApiKey) (time.Time,
 		return r.mint(ctx, v, plan)
 	case lifecycle.Publish, lifecycle.Tidy:
 		return r.publish(ctx, v, plan)
-	default:
-		return plan.Wake, r.record(ctx, v, plan, nil)
+	case lifecycle.Settle:
+		// What was minted and is not wanted any more, of a revoked key for one, is not kept in memory.
+		r.held.forget(nameOf(key))
+		r.attempts.forget(nameOf(key))
+	case lifecycle.Wait, lifecycle.Look:
 	}
+	return plan.Wake, r.record(ctx, v, plan, nil)
 }
 
 // result turns errors into retries: quick and quiet ones for races that somebody else won.
@@ -106,7 +122,7 @@ func (r *Reconciler) result(ctx context.Context, wake time.Time, err error) (ctr
 		return ctrl.Result{}, nil
 	case err == nil:
 		return ctrl.Result{RequeueAfter: max(wake.Sub(r.Clock.Now()), time.Millisecond)}, nil
-	case errors.Is(err, errChanged), apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+	case errors.Is(err, errChanged), apierrors.IsConflict(err):
 		log.FromContext(ctx).V(1).Info("lost a race, looking again", "cause", err.Error())
 		return ctrl.Result{RequeueAfter: lookAgain}, nil
 	case apierrors.IsNotFound(err):
@@ -116,13 +132,14 @@ func (r *Reconciler) result(ctx context.Context, wake time.Time, err error) (ctr
 	}
 }
 
-// undecodable leaves an ApiKey alone that this version cannot read: trying again would not help.
-func (r *Reconciler) undecodable(ctx context.Context, req ctrl.Request, err error) (ctrl.Result, error) {
-	var status apierrors.APIStatus
-	if errors.As(err, &status) {
+// unreadable leaves an ApiKey alone that this version cannot decode: trying again would not help.
+func (r *Reconciler) unreadable(ctx context.Context, req ctrl.Request, err error) (ctrl.Result, error) {
+	var undecodable *apiobject.DecodeError
+	if !errors.As(err, &undecodable) {
 		return ctrl.Result{}, fmt.Errorf("read the ApiKey: %w", err)
 	}
-	r.held.forget(req.NamespacedName)
+	r.forget(req.NamespacedName)
+	r.Metrics.unreadable(req.NamespacedName)
 	log.FromContext(ctx).Error(err, "this ApiKey is left alone until it is corrected")
 	return ctrl.Result{}, nil
 }

@@ -32,7 +32,7 @@ func viewSecret(key *v1alpha1.ApiKey, secret *corev1.Secret) lifecycle.Secret {
 	}
 	view.Misplaced = misplaced(key, secret)
 	view.Immutable = secret.Immutable != nil && *secret.Immutable
-	view.Tidy = metav1.IsControlledBy(secret, key) && secret.Labels[managedByLabel] == managedByValue
+	view.Tidy = slices.ContainsFunc(secret.OwnerReferences, func(r metav1.OwnerReference) bool { return isOwner(key, r) })
 	return view
 }
 
@@ -124,6 +124,9 @@ func wantedSecret(key *v1alpha1.ApiKey, existing *corev1.Secret, value []byte) *
 // ownedBy makes the ApiKey the controller, so that deleting it removes the Secret. It does not block the
 // owner's deletion: that would ask for a right on finalizers, and nothing is gained by waiting.
 func ownedBy(key *v1alpha1.ApiKey, references []metav1.OwnerReference) []metav1.OwnerReference {
+	if slices.ContainsFunc(references, func(r metav1.OwnerReference) bool { return isOwner(key, r) }) {
+		return references // a cluster may ask for a further right to change them, so they are left as they are
+	}
 	isController := true
 	others := slices.DeleteFunc(slices.Clone(references), func(r metav1.OwnerReference) bool {
 		return r.UID == key.UID
@@ -135,6 +138,13 @@ func ownedBy(key *v1alpha1.ApiKey, references []metav1.OwnerReference) []metav1.
 		UID:        key.UID,
 		Controller: &isController,
 	})
+}
+
+// isOwner says whether a reference is the one that we write: a slip in any part of it would mislead the
+// garbage collector.
+func isOwner(key *v1alpha1.ApiKey, r metav1.OwnerReference) bool {
+	return r.UID == key.UID && r.Name == key.Name && r.APIVersion == v1alpha1.GroupVersion.String() &&
+		r.Kind == v1alpha1.ApiKeyKind.Kind && r.Controller != nil && *r.Controller
 }
 
 func isApiKey(reference *metav1.OwnerReference) bool {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -13,10 +13,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -28,13 +31,6 @@ const secretNameIndex = "secretName"
 
 // concurrency is how many ApiKeys are worked on at once; each waits for the API server most of the time.
 const concurrency = 8
-
-// The work queue's back-off for one ApiKey. The longest is short enough that somebody who has just raised
-// a quota sees the key appear.
-const (
-	firstRetry = 100 * time.Millisecond
-	lastRetry  = 2 * time.Minute
-)
 
 // CacheOptions say what the manager's caches keep: of Secrets the metadata without what could hold a
 // value of theirs, of ApiKeys all but the managed fields.
@@ -76,13 +72,33 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager)
 	}
 	return ctrl.NewControllerManagedBy(manager).
 		Named("apikey").
-		For(apiobject.New()).
+		For(apiobject.New(), builder.WithPredicates(predicate.Funcs{UpdateFunc: matters})).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.wantersOf)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		}).
 		Complete(r)
+}
+
+// matters leaves out updates that only tell of an outcome: the manager writes conditions itself, and must
+// not be woken by its own words.
+func matters(e event.UpdateEvent) bool {
+	before, ok := e.ObjectOld.(*unstructured.Unstructured)
+	after, ok2 := e.ObjectNew.(*unstructured.Unstructured)
+	return !ok || !ok2 || before.GetGeneration() != after.GetGeneration() || before.GetUID() != after.GetUID() ||
+		!before.GetDeletionTimestamp().Equal(after.GetDeletionTimestamp()) ||
+		!reflect.DeepEqual(withoutConditions(before), withoutConditions(after))
+}
+
+func withoutConditions(object *unstructured.Unstructured) map[string]any {
+	status, ok := object.Object["status"].(map[string]any)
+	if !ok {
+		return nil
+	}
+	rest := maps.Clone(status)
+	delete(rest, "conditions")
+	return rest
 }
 
 // wantedSecretName is SecretName for an object that may not decode.

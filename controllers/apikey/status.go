@@ -24,7 +24,7 @@ func nextStatus(v view, plan lifecycle.Plan, failure error, now time.Time) v1alp
 		ObservedGeneration: v.key.Generation,
 		State:              stateOf(v.key, plan),
 		Hint:               hintOf(plan),
-		Grant:              grantOf(v.key.Spec),
+		Grant:              grantOf(v.key, plan),
 		Credentials:        toAPI(plan.Credentials),
 		SecretRef:          secretRefOf(v, plan),
 		Conditions:         append([]metav1.Condition(nil), was.Conditions...),
@@ -41,8 +41,13 @@ func sameStatus(a, b v1alpha1.ApiKeyStatus) bool {
 	return equality.Semantic.DeepEqual(a, b)
 }
 
-// grantOf is what the manager accepts of a spec: all of it, as long as there is no policy to ask.
-func grantOf(spec v1alpha1.ApiKeySpec) *v1alpha1.Grant {
+// grantOf is what the manager accepts of a spec: all of it, as long as there is no policy to ask. The
+// expiry that a key died of stays on record until it is issued anew.
+func grantOf(key *v1alpha1.ApiKey, plan lifecycle.Plan) *v1alpha1.Grant {
+	if plan.Lapsed {
+		return key.Status.Grant
+	}
+	spec := key.Spec
 	return &v1alpha1.Grant{
 		Tenant:      spec.Tenant,
 		Permissions: spec.Permissions,
@@ -56,7 +61,7 @@ func stateOf(key *v1alpha1.ApiKey, plan lifecycle.Plan) v1alpha1.ApiKeyState {
 	switch {
 	case key.Spec.Revoked:
 		return v1alpha1.StateRevoked
-	case plan.Expired:
+	case plan.Expired, plan.Lapsed:
 		return v1alpha1.StateExpired
 	case key.Spec.Suspended:
 		return v1alpha1.StateSuspended
@@ -83,7 +88,8 @@ func secretRefOf(v view, plan lifecycle.Plan) *v1alpha1.SecretReference {
 	if v.seen.State != lifecycle.SecretOurs {
 		return nil
 	}
-	if current, ok := lifecycle.FindCurrent(plan.Credentials); ok && current.Hash == v.seen.Hash {
+	settled := v.seen.Tidy || v.seen.Immutable
+	if current, ok := lifecycle.FindCurrent(plan.Credentials); ok && current.Hash == v.seen.Hash && settled {
 		return referenceTo(v.secret)
 	}
 	if recorded != nil && recorded.UID == string(v.secret.UID) {
@@ -102,7 +108,7 @@ type situation struct {
 
 // dead says whether the key is past mending: nothing is issued for it any more.
 func (s situation) dead() bool {
-	return s.state == v1alpha1.StateRevoked || s.state == v1alpha1.StateExpired
+	return s.state == v1alpha1.StateRevoked || s.plan.Expired
 }
 
 // settled says whether the Secret holds the current credential and nothing is under way.
@@ -118,7 +124,7 @@ var blocks = map[lifecycle.Block]struct{ reason, message string }{
 	lifecycle.BlockedPredecessor: {v1alpha1.ReasonSecretConflict,
 		"Secret %s still belongs to an earlier ApiKey of this name: it goes when the garbage collector comes by; or remove it"},
 	lifecycle.BlockedImmutable: {v1alpha1.ReasonSecretImmutable,
-		"Secret %s is immutable and does not hold the current credential: delete it, and it is made anew with a new credential"},
+		"Secret %s is immutable and does not hold the current credential where spec.secret.key says: delete it, and it is made anew with a new credential"},
 }
 
 func (s situation) blocked() (reason, message string, ok bool) {
@@ -135,7 +141,7 @@ func (s situation) ending() (reason, message string, ok bool) {
 	case v1alpha1.StateRevoked:
 		return v1alpha1.ReasonRevoked, "the key was revoked and never works again", true
 	case v1alpha1.StateExpired:
-		return v1alpha1.ReasonExpired, "the key expired at " + s.key.Spec.ExpiresAt.UTC().Format(time.RFC3339), true
+		return v1alpha1.ReasonExpired, "the key expired; what was issued so far never works again", true
 	case v1alpha1.StateSuspended:
 		return v1alpha1.ReasonSuspended, "the key is suspended: unset spec.suspended to resume it", true
 	}
@@ -205,11 +211,12 @@ func setCondition(conditions *[]metav1.Condition, c metav1.Condition, generation
 	meta.SetStatusCondition(conditions, c)
 }
 
-// shorten keeps a message within what a condition may hold, whatever an admission webhook answered.
+// shorten keeps a message within what an event may hold, which is less than a condition may, whatever an
+// admission webhook answered.
 func shorten(message string) string {
-	const most = 1024
+	const most, ellipsis = 1024, "…"
 	if len(message) <= most {
 		return message
 	}
-	return strings.ToValidUTF8(message[:most], "") + "…"
+	return strings.ToValidUTF8(message[:most-len(ellipsis)], "") + ellipsis
 }

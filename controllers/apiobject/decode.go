@@ -25,7 +25,21 @@ func NewList() *unstructured.UnstructuredList {
 	return list
 }
 
-// Decode reads one ApiKey. Conditions that do not decode are left out: they are computed anew anyway,
+// DecodeError says that an object is no ApiKey that this version can read. Trying again does not help.
+type DecodeError struct {
+	Namespace, Name string
+	Err             error
+}
+
+// Error implements error.
+func (e *DecodeError) Error() string {
+	return fmt.Sprintf("ApiKey %s/%s does not decode: %v", e.Namespace, e.Name, e.Err)
+}
+
+// Unwrap gives what the decoder said.
+func (e *DecodeError) Unwrap() error { return e.Err }
+
+// Decode reads one ApiKey; it fails with a *DecodeError. Conditions that do not decode are left out: they are computed anew anyway,
 // while every other field decides about access, so nothing else is forgiven.
 func Decode(object *unstructured.Unstructured) (*v1alpha1.ApiKey, error) {
 	key, err := convert(object.Object)
@@ -37,7 +51,7 @@ func Decode(object *unstructured.Unstructured) (*v1alpha1.ApiKey, error) {
 	if key, bareErr := convert(bare.Object); bareErr == nil {
 		return key, nil
 	}
-	return nil, fmt.Errorf("ApiKey %s/%s does not decode: %w", object.GetNamespace(), object.GetName(), err)
+	return nil, &DecodeError{Namespace: object.GetNamespace(), Name: object.GetName(), Err: err}
 }
 
 func convert(content map[string]any) (*v1alpha1.ApiKey, error) {

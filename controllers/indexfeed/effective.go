@@ -43,9 +43,33 @@ func recordOf(key *v1alpha1.ApiKey) (index.Record, error) {
 	}
 	record.Tenant = grant.Tenant
 	record.NotAfter = earliest(record.NotAfter, timeOf(grant.ExpiresAt))
+	scopes, ok := commonScopes(key.Spec.Scopes, grant.Scopes)
+	if !ok {
+		record.NotGranted = true
+		return record, nil
+	}
+	record.Scopes = scopes
 	record.Permissions = common(key.Spec.Permissions, grant.Permissions)
-	record.Scopes, record.NotGranted = commonScopes(key.Spec.Scopes, grant.Scopes)
-	return record, nil
+	return record, checkIdentity(record)
+}
+
+// checkIdentity bounds what the headers of an allowed request take: of two wide lists, what both cover can
+// be longer than either.
+func checkIdentity(r index.Record) error {
+	size := len(r.Namespace) + len(r.Name) + len(r.Tenant) + revisionDigits
+	for _, p := range r.Permissions {
+		size += len(p) + 1
+	}
+	for dimension, values := range r.Scopes {
+		size += len(dimension) + 1
+		for _, v := range values {
+			size += len(v) + 1
+		}
+	}
+	if size > maxIdentity {
+		return fmt.Errorf("the identity headers would take %d bytes, at most %d are served", size, maxIdentity)
+	}
+	return nil
 }
 
 func credentialsOf(key *v1alpha1.ApiKey) ([]index.Credential, error) {
@@ -78,26 +102,25 @@ func common(spec, grant []v1alpha1.Permission) []string {
 	return both
 }
 
-// commonScopes is what two sets of scopes both hold. A dimension in which they have nothing in common
-// cannot be left out, since an upstream may take an absent dimension for an unrestricted one: then
-// nothing is granted until the manager has looked at the new spec.
-func commonScopes(spec, grant map[string]v1alpha1.ScopeValues) (both map[string][]string, disjoint bool) {
+// commonScopes is what two sets of scopes both hold. An upstream may take an absent dimension for an
+// unrestricted one, so a dimension cannot be left out: where the two do not name the same dimensions, or
+// have nothing in common in one, nothing is granted until the manager has looked at the new spec.
+func commonScopes(spec, grant map[string]v1alpha1.ScopeValues) (both map[string][]string, ok bool) {
+	if len(spec) != len(grant) {
+		return nil, false
+	}
 	both = map[string][]string{}
 	for dimension, asked := range spec {
-		granted, ok := grant[dimension]
-		if !ok {
-			continue
-		}
 		for _, value := range asked {
-			if slices.Contains(granted, value) {
+			if slices.Contains(grant[dimension], value) {
 				both[dimension] = append(both[dimension], string(value))
 			}
 		}
 		if len(both[dimension]) == 0 {
-			return nil, true
+			return nil, false
 		}
 	}
-	return both, false
+	return both, true
 }
 
 // The bounds of the API, checked again: what is stored may be older than the schema.
@@ -107,54 +130,48 @@ var (
 	valueSyntax     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,62}$`)
 )
 
-// maxIdentity is how many bytes all identity headers of a key may take together.
-const maxIdentity = 2560
+const (
+	// maxIdentity is how many bytes all identity headers of a key may take together.
+	maxIdentity = 2560
+	// revisionDigits is how long a revision may be.
+	revisionDigits = 19
+)
 
 func checkBounds(key *v1alpha1.ApiKey) error {
-	grant := key.Status.Grant
-	if grant == nil {
-		grant = &v1alpha1.Grant{}
+	asked := v1alpha1.Grant{Tenant: key.Spec.Tenant, Permissions: key.Spec.Permissions, Scopes: key.Spec.Scopes}
+	if err := checkSyntax(asked); err != nil {
+		return fmt.Errorf("spec: %w", err)
 	}
-	const revisionDigits = 19
-	size := len(key.Namespace) + len(key.Name) + revisionDigits + max(len(key.Spec.Tenant), len(grant.Tenant))
-	for _, side := range []v1alpha1.Grant{
-		{Tenant: key.Spec.Tenant, Permissions: key.Spec.Permissions, Scopes: key.Spec.Scopes}, *grant,
-	} {
-		n, err := checkSide(side)
-		if err != nil {
-			return err
-		}
-		if size+n > maxIdentity {
-			return fmt.Errorf("the identity headers would take %d bytes, at most %d are served", size+n, maxIdentity)
-		}
+	if key.Status.Grant == nil {
+		return nil
+	}
+	if err := checkSyntax(*key.Status.Grant); err != nil {
+		return fmt.Errorf("status.grant: %w", err)
 	}
 	return nil
 }
 
-// checkSide checks what spec and grant have in common and gives the bytes of its permissions and scopes.
-func checkSide(g v1alpha1.Grant) (size int, err error) {
+// checkSyntax checks what would otherwise break a header, or be taken for something else in one.
+func checkSyntax(g v1alpha1.Grant) error {
 	if g.Tenant != "" && !tenantSyntax.MatchString(g.Tenant) {
-		return 0, fmt.Errorf("the tenant %q is malformed", g.Tenant)
+		return fmt.Errorf("the tenant %q is malformed", g.Tenant)
 	}
 	for _, p := range g.Permissions {
 		if !permission.Valid(string(p)) {
-			return 0, fmt.Errorf("the permission %q is malformed", p)
+			return fmt.Errorf("the permission %q is malformed", p)
 		}
-		size += len(p) + 1
 	}
 	for dimension, values := range g.Scopes {
 		if !dimensionSyntax.MatchString(dimension) {
-			return 0, fmt.Errorf("the scope name %q is malformed", dimension)
+			return fmt.Errorf("the scope name %q is malformed", dimension)
 		}
-		size += len(dimension) + 1
 		for _, v := range values {
 			if !valueSyntax.MatchString(string(v)) {
-				return 0, fmt.Errorf("the value %q of scope %s is malformed", v, dimension)
+				return fmt.Errorf("the value %q of scope %s is malformed", v, dimension)
 			}
-			size += len(v) + 1
 		}
 	}
-	return size, nil
+	return nil
 }
 
 func timeOf(t *metav1.Time) time.Time {

@@ -100,10 +100,16 @@ func (e *entry) name() types.NamespacedName {
 }
 
 // Add implements cache.ReflectorStore.
-func (f *Feed) Add(object any) error { return f.set(toEntry(object)) }
+func (f *Feed) Add(object any) error {
+	f.set(toEntry(object))
+	return nil
+}
 
 // Update implements cache.ReflectorStore.
-func (f *Feed) Update(object any) error { return f.set(toEntry(object)) }
+func (f *Feed) Update(object any) error {
+	f.set(toEntry(object))
+	return nil
+}
 
 // Delete implements cache.ReflectorStore.
 func (f *Feed) Delete(object any) error {
@@ -130,7 +136,8 @@ func (f *Feed) Replace(objects []any, _ string) error {
 		}
 	}
 	if err := f.index.Replace(records); err != nil {
-		return fmt.Errorf("fill the index: %w", err)
+		// All others are in; failing here would only keep them from being served.
+		f.logger.Error("some ApiKeys cannot be served, so their keys are refused", "error", err.Error())
 	}
 	f.broken = broken
 	f.metrics.Undecodable(len(broken))
@@ -147,19 +154,18 @@ func (f *Feed) Bookmark(string) error {
 	return nil
 }
 
-func (f *Feed) set(e *entry) error {
+func (f *Feed) set(e *entry) {
 	f.seen()
+	if e.err == nil && !e.gone {
+		e.err = f.index.Set(e.record)
+	} else {
+		f.index.Delete(e.Namespace, e.Name)
+	}
 	if e.err != nil {
-		f.index.Delete(e.Namespace, e.Name)
 		f.nameOnce(e)
-		return nil
+	} else {
+		f.mend(e.name())
 	}
-	f.mend(e.name())
-	if e.gone {
-		f.index.Delete(e.Namespace, e.Name)
-		return nil
-	}
-	return f.index.Set(e.record)
 }
 
 func (f *Feed) seen() {

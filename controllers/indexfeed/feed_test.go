@@ -124,15 +124,17 @@ func TestTheEffectiveGrantIsWhatSpecAndGrantBothAllow(t *testing.T) {
 			strings.Replace(all, "general,", "general, other,", 1), `{grant: ` + all + `}`, granted,
 		},
 		"a scope was taken out": {
-			strings.Replace(all, "scopes: {category: [general, special]}, ", "", 1), `{grant: ` + all + `}`,
-			with(func(e *index.Entry) { e.Scopes = "" }),
+			strings.Replace(all, "scopes: {category: [general, special]}, ", "", 1), `{grant: ` + all + `}`, refused,
 		},
 		"a scope was added": {
-			strings.Replace(all, "scopes: {", "scopes: {region: [eu], ", 1), `{grant: ` + all + `}`, granted,
+			strings.Replace(all, "scopes: {", "scopes: {region: [eu], ", 1), `{grant: ` + all + `}`, refused,
 		},
 		"a scope has nothing in common with the grant": {
 			strings.Replace(all, "[general, special]", "[other]", 1), `{grant: ` + all + `}`,
 			with(func(e *index.Entry) { e.Scopes, e.NotGranted = "", true }),
+		},
+		"a scope was put in the place of another": {
+			strings.Replace(all, "category", "region", 1), `{grant: ` + all + `}`, refused,
 		},
 		"the expiry was brought forward": {
 			strings.Replace(all, "2027-06", "2027-05", 1), `{grant: ` + all + `}`,
@@ -182,7 +184,10 @@ func TestAnObjectThatCannotBeServedHarmsNoOther(t *testing.T) {
 		"a scope's value with a separator": {`{scopes: {a: ["b;c=d"]}}`, `{grant: {}}`},
 		"a scope's name with a separator":  {`{scopes: {"a=b": [c]}}`, `{grant: {}}`},
 		"more than headers can hold": {
-			`{permissions: [` + strings.Join(many, ",") + `]}`, `{grant: {}}`,
+			`{permissions: [` + strings.Join(many, ",") + `]}`, `{grant: {permissions: ["*"]}}`,
+		},
+		"more than headers can hold, of two lists that each fit": {
+			`{permissions: ["*", ` + strings.Join(many[:32], ",") + `]}`, `{grant: {permissions: ["*", ` + strings.Join(many[32:], ",") + `]}}`,
 		},
 	}
 	for name, c := range cases {

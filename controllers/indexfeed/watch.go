@@ -15,7 +15,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
 )
 
-// +kubebuilder:rbac:groups=apikey-operator.dev,resources=apikeys,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apikey-operator.dev,resources=apikeys,verbs=list;watch
 
 // Run watches the ApiKeys of all namespaces and feeds the index until the context ends. It goes on trying
 // for as long as the API server is away; what the index holds is served meanwhile.

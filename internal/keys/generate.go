@@ -10,7 +10,7 @@ import (
 // Format says what a generated key looks like.
 type Format struct {
 	// Prefix stands before the random part and lets people and secret scanners tell whose key it is.
-	// At most MaxPrefixLen characters of A-Z a-z 0-9 _ - and the dot. Where empty, DefaultPrefix.
+	// At most MaxPrefixLen characters of A-Z a-z 0-9 _ and -, as in the API. Where empty, DefaultPrefix.
 	Prefix string
 	// Bytes is how many random bytes the key carries, MinBytes to MaxBytes. Where zero, DefaultBytes.
 	Bytes int
@@ -22,7 +22,7 @@ const (
 	DefaultBytes  = 32
 	MinBytes      = 24
 	MaxBytes      = 64
-	MaxPrefixLen  = 32
+	MaxPrefixLen  = 24
 )
 
 const (

@@ -4,16 +4,15 @@ import "time"
 
 // Settings are the durations that a plan is made with.
 type Settings struct {
-	// GracePeriod is how long a replaced credential still works. Default: 24h.
+	// GracePeriod is how long a replaced credential still works, such as 24h.
 	GracePeriod time.Duration
 
 	// PublishDelay is how long a recorded hash is given to reach the verifiers before its plaintext
-	// is put where a consumer can read it. Default: 2s.
+	// is put where a consumer can read it, such as 2s.
 	PublishDelay time.Duration
 
 	// Fence is how long a write of a manager that lost its lease may still land: two lease
 	// durations. A recorded credential that was not published outlives a later publish by that much.
-	// Default: 30s.
 	Fence time.Duration
 }
 
@@ -108,6 +107,7 @@ type Plan struct {
 	Action      Action
 	Blocked     Block
 	Expired     bool         // the key is past its expiry
+	Lapsed      bool         // it was, has been given more time, and cannot be issued anew yet
 	Credentials []Credential // what the status shall list
 	Credential  Credential   // Mint: revision and cause; Publish: what to publish
 	Promoted    bool         // a Pending became Current: Credential
@@ -128,15 +128,25 @@ func Next(d Desired, o Observed, s Settings, now time.Time) Plan {
 	if d.Revoked {
 		return rest(Plan{Credentials: standing})
 	}
-	renewal := lapsed(o, now)
-	if renewal {
-		standing = nil // they died with the key, and what has ended never works again
-	}
 	plan := planSecret(o, s, standing, now)
-	if plan.Action == Mint && renewal {
-		plan.Credential.Cause = Renewed
+	if lapsed(o, now) {
+		plan = renew(o, s, now)
 	}
 	plan.Wake = earliest(plan.Wake, d.ExpiresAt)
+	return plan
+}
+
+// renew issues anew for a key that had died. Its credentials died with it and never work again: they
+// leave the status in the same write that records the new one. While that is blocked all stays as
+// recorded, or a later look could not tell that they are dead.
+func renew(o Observed, s Settings, now time.Time) Plan {
+	plan := planSecret(o, s, nil, now)
+	if plan.Action == Mint {
+		plan.Credential.Cause = Renewed
+	}
+	if plan.Blocked != NotBlocked {
+		plan.Lapsed, plan.Credentials = true, o.Credentials
+	}
 	return plan
 }
 
@@ -209,26 +219,28 @@ func replace(o Observed, s Settings, standing []Credential, now time.Time) Plan 
 		if due.After(now) {
 			return Plan{Action: Wait, Credentials: standing, Wake: earliest(due, nextEnd(standing))}
 		}
-		return Plan{Action: Publish, Credential: c, Credentials: standing}
+		return endPrevious(c, standing, now)
 	}
 	standing, free := roomForPending(standing, s, now)
 	if !free.IsZero() {
 		return Plan{Action: Wait, Credentials: standing, Wake: earliest(free, nextEnd(standing))}
 	}
-	plan := Plan{Action: Mint, Credential: Credential{
+	return Plan{Action: Mint, Credentials: standing, Credential: Credential{
 		Revision: lastPublished(o.Credentials) + 1,
 		State:    Pending,
 		Cause:    cause(o, standing),
 	}}
-	// At most two published credentials may ever be accepted, so the older one ends with the record
-	// of the newcomer; unless it is what the Secret holds right now, which consumers are reading.
-	plan.Credentials = keep(standing, func(c Credential) bool {
-		return c.State != Previous || c.Hash == o.Secret.Hash
-	})
-	plan.Ended = keep(standing, func(c Credential) bool {
-		return c.State == Previous && c.Hash != o.Secret.Hash
-	})
-	return plan
+}
+
+// endPrevious publishes, but at most two published credentials may ever be accepted. So where one stands
+// in its grace period it ends first, as late as it can: in a status write right before that of the Secret.
+func endPrevious(c Credential, standing []Credential, now time.Time) Plan {
+	ended := withState(standing, Previous)
+	if len(ended) == 0 {
+		return Plan{Action: Publish, Credential: c, Credentials: standing}
+	}
+	left := keep(standing, func(c Credential) bool { return c.State != Previous })
+	return Plan{Action: Wait, Credentials: left, Ended: ended, Wake: now}
 }
 
 // lastPublished is the highest revision that consumers may have seen, ended ones included, so that a
@@ -266,8 +278,9 @@ func heldPending(standing []Credential, held map[string]time.Time) (Credential, 
 	return Credential{}, time.Time{}, false
 }
 
-// roomForPending drops the oldest unpublished credential once as many stand as may, and once no
-// write of it can land any more; until then it gives the time to wait for.
+// roomForPending says when another may be recorded: at once, or where as many stand as may, when the
+// oldest has ended. It ends the oldest once no write of it can land any more, counted from the record that
+// it is not needed, since its holder may be trying until then.
 func roomForPending(standing []Credential, s Settings, now time.Time) ([]Credential, time.Time) {
 	pending := withState(standing, Pending)
 	if len(pending) < MaxPending {
@@ -275,22 +288,26 @@ func roomForPending(standing []Credential, s Settings, now time.Time) ([]Credent
 	}
 	oldest := pending[0]
 	for _, c := range pending {
+		if !c.NotAfter.IsZero() {
+			return standing, nextEnd(pending)
+		}
 		if c.IssuedAt.Before(oldest.IssuedAt) {
 			oldest = c
 		}
 	}
-	if free := oldest.IssuedAt.Add(s.Fence); free.After(now) {
-		return standing, free
-	}
-	return keep(standing, func(c Credential) bool { return c.Hash != oldest.Hash }), time.Time{}
+	free := seconds(now.Add(s.Fence))
+	retired := keep(standing, func(c Credential) bool { return c.Hash != oldest.Hash })
+	return append(retired, oldest.endingBy(free)), free
 }
 
 // promote records that the Secret holds a credential that was Pending.
 func promote(standing []Credential, found Credential, s Settings, now time.Time) Plan {
 	next := found
 	next.State, next.NotAfter = Current, time.Time{}
+	old, replaced := FindCurrent(standing)
+	next.Revision = max(next.Revision, old.Revision+1) // two may have been recorded for one revision
 	planned := []Credential{next}
-	if old, ok := FindCurrent(standing); ok {
+	if replaced {
 		old.State = Previous
 		if old = old.endingBy(seconds(now.Add(s.GracePeriod))); !old.ended(now) {
 			planned = append(planned, old)

@@ -25,6 +25,7 @@ type change func(*Credential)
 func until(t time.Time) change                            { return func(c *Credential) { c.NotAfter = t } }
 func issuedAt(t time.Time) change                         { return func(c *Credential) { c.IssuedAt = t } }
 func as(s CredentialState) change                         { return func(c *Credential) { c.State = s } }
+func revised(n int64) change                              { return func(c *Credential) { c.Revision = n } }
 func because(cause Cause) change                          { return func(c *Credential) { c.Cause = cause } }
 func ours(hash string) Secret                             { return Secret{State: SecretOurs, Hash: hash, Tidy: true} }
 func held(hash string, at time.Time) map[string]time.Time { return map[string]time.Time{hash: at} }
@@ -62,17 +63,29 @@ func TestNextPlans(t *testing.T) {
 			want: Plan{Action: Mint, Credential: Credential{Revision: 1, State: Pending, Cause: Issued},
 				Credentials: []Credential{pending}},
 		},
-		"three lost keys: wait until the oldest can no longer be published": {
+		"three lost keys: the oldest is retired, and minting waits until no write of it can land": {
 			observed: Observed{Secret: Secret{State: SecretAbsent},
-				Credentials: []Credential{lost(0, 20*time.Second), lost(1, 29*time.Second), lost(2, time.Second)}},
-			want: Plan{Action: Wait, Wake: now.Add(time.Second),
-				Credentials: []Credential{lost(0, 20*time.Second), lost(1, 29*time.Second), lost(2, time.Second)}},
+				Credentials: []Credential{lost(0, time.Minute), lost(1, time.Hour), lost(2, time.Second)}},
+			want: Plan{Action: Wait, Wake: now.Add(30 * time.Second),
+				Credentials: []Credential{lost(0, time.Minute), lost(2, time.Second), until(now.Add(30 * time.Second)).on(lost(1, time.Hour))}},
 		},
-		"three lost keys of which one is old: mint in its place": {
+		"three lost keys of which one is retired: wait for its end": {
 			observed: Observed{Secret: Secret{State: SecretAbsent},
-				Credentials: []Credential{lost(0, 20*time.Second), lost(1, 30*time.Second), lost(2, time.Second)}},
+				Credentials: []Credential{lost(0, time.Hour), until(now.Add(7 * time.Second)).on(lost(1, time.Minute)), lost(2, time.Second)}},
+			want: Plan{Action: Wait, Wake: now.Add(7 * time.Second),
+				Credentials: []Credential{lost(0, time.Hour), until(now.Add(7 * time.Second)).on(lost(1, time.Minute)), lost(2, time.Second)}},
+		},
+		"three lost keys of which one has ended: mint in its place": {
+			observed: Observed{Secret: Secret{State: SecretAbsent},
+				Credentials: []Credential{lost(0, time.Hour), until(now).on(lost(1, time.Minute)), lost(2, time.Second)}},
 			want: Plan{Action: Mint, Credential: Credential{Revision: 1, State: Pending, Cause: Issued},
-				Credentials: []Credential{lost(0, 20*time.Second), lost(2, time.Second)}},
+				Credentials: []Credential{lost(0, time.Hour), lost(2, time.Second)}},
+		},
+		"two recorded for one revision: the later to be published gets the next": {
+			observed: Observed{Secret: ours("b"), Credentials: []Credential{credential(2, Current, "a"), pending}},
+			want: Plan{Promoted: true, Credential: revised(3).on(as(Current).on(pending)), Wake: now.Add(24 * time.Hour),
+				Credentials: []Credential{revised(3).on(as(Current).on(pending)),
+					until(now.Add(24 * time.Hour)).on(as(Previous).on(credential(2, Current, "a")))}},
 		},
 		"the Secret holds the recorded key: it becomes current, the old one keeps its grace": {
 			observed: Observed{Secret: ours("b"), Credentials: []Credential{current, pending}},
@@ -122,10 +135,20 @@ func TestNextPlans(t *testing.T) {
 			want: Plan{Action: Mint, Credential: Credential{Revision: 2, State: Pending, Cause: SecretLost},
 				Credentials: []Credential{current}},
 		},
-		"the Secret is gone while a previous one is in its grace: it ends with the new record": {
+		"the Secret is gone while a previous one is in its grace: it keeps that as long as nothing is published": {
 			observed: Observed{Secret: Secret{State: SecretAbsent}, Credentials: []Credential{credential(2, Current, "a"), previous}},
 			want: Plan{Action: Mint, Credential: Credential{Revision: 3, State: Pending, Cause: SecretLost},
-				Credentials: []Credential{credential(2, Current, "a")}, Ended: []Credential{previous}},
+				Credentials: []Credential{credential(2, Current, "a"), previous}},
+		},
+		"a publish is due while a previous one is in its grace: that ends first": {
+			observed: Observed{Secret: Secret{State: SecretAbsent}, Held: held("b", now.Add(-time.Minute)),
+				Credentials: []Credential{current, previous, pending}},
+			want: Plan{Action: Wait, Wake: now, Credentials: []Credential{current, pending}, Ended: []Credential{previous}},
+		},
+		"the same where the Secret holds the previous key again": {
+			observed: Observed{Secret: ours("p"), Held: held("b", now.Add(-time.Minute)),
+				Credentials: []Credential{current, previous, pending}},
+			want: Plan{Action: Wait, Wake: now, Credentials: []Credential{current, pending}, Ended: []Credential{previous}},
 		},
 		"the Secret holds something else: mint": {
 			observed: Observed{Secret: ours("x"), Credentials: []Credential{current}},
@@ -200,6 +223,13 @@ func TestNextPlans(t *testing.T) {
 			observed: Observed{RecordedExpired: true, GrantExpiresAt: now.Add(-time.Hour),
 				Secret: ours("a"), Credentials: []Credential{current}},
 			want: Plan{Action: Mint, Credential: Credential{Revision: 2, State: Pending, Cause: Renewed}, Wake: now.Add(time.Hour)},
+		},
+		"an expired key that is given more time, but is blocked, stays as it was recorded": {
+			desired: Desired{ExpiresAt: now.Add(time.Hour)},
+			observed: Observed{RecordedExpired: true, GrantExpiresAt: now.Add(-time.Hour),
+				Secret: Secret{State: SecretForeign}, Credentials: []Credential{until(now.Add(-time.Hour)).on(current)}},
+			want: Plan{Blocked: BlockedForeign, Lapsed: true, Wake: now.Add(time.Hour),
+				Credentials: []Credential{until(now.Add(-time.Hour)).on(current)}},
 		},
 		"the same where the expiry passed while nobody looked": {
 			observed: Observed{GrantExpiresAt: now.Add(-time.Hour), Secret: ours("a"), Credentials: []Credential{current}},

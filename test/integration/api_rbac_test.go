@@ -73,9 +73,8 @@ func TestWhatTheServiceAccountsMayDo(t *testing.T) {
 		"the manager cannot lift the protection of the status": {manager, access{verb: "update", resource: "admissionregistration.k8s.io/validatingadmissionpolicies"}, false},
 		"the manager cannot take the policy out of force":      {manager, access{verb: "delete", resource: "admissionregistration.k8s.io/validatingadmissionpolicybindings"}, false},
 		"the manager starts no Pods":                           {manager, access{verb: "create", resource: "/pods"}, false},
-		"the verifier reads ApiKeys":                           {verifier, access{verb: "get", resource: apiKeys}, true},
-		"the verifier lists ApiKeys":                           {verifier, access{verb: "list", resource: apiKeys}, true},
 		"the verifier watches ApiKeys":                         {verifier, access{verb: "watch", resource: apiKeys}, true},
+		"the verifier lists ApiKeys":                           {verifier, access{verb: "list", resource: apiKeys}, true},
 		"the verifier writes no ApiKeys":                       {verifier, access{verb: "update", resource: apiKeys}, false},
 		"the verifier writes no status":                        {verifier, access{verb: "update", resource: apiKeyStatus}, false},
 		"the verifier patches no status":                       {verifier, access{verb: "patch", resource: apiKeyStatus}, false},
@@ -119,8 +118,8 @@ func TestTheServiceAccountsMayDoNothingElse(t *testing.T) {
 			"create,patch /events",
 			"get,update coordination.k8s.io/leases apikey-operator-manager",
 		}, managerEverywhere...)},
-		"the verifier, in any namespace": {verifier(t), elsewhere, []string{"get,list,watch apikey-operator.dev/apikeys"}},
-		"the verifier, at home":          {verifier(t), systemNamespace, []string{"get,list,watch apikey-operator.dev/apikeys"}},
+		"the verifier, in any namespace": {verifier(t), elsewhere, []string{"list,watch apikey-operator.dev/apikeys"}},
+		"the verifier, at home":          {verifier(t), systemNamespace, []string{"list,watch apikey-operator.dev/apikeys"}},
 	}
 	for title, c := range cases {
 		t.Run(title, func(t *testing.T) {

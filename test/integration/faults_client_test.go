@@ -94,7 +94,7 @@ func (p *process) write(ctx context.Context, what string, object client.Object, 
 		err := do(ctx, o)
 		if err == nil {
 			if _, ok := o.(*corev1.Secret); ok {
-				l.tampered = false
+				l.tampered = l.rewriting
 			}
 			l.hear()
 			l.check()
@@ -169,7 +169,7 @@ func (p *process) before(ctx context.Context, writes bool) error {
 	if p.fault.kind == pausedSecretLost || p.fault.kind == pausedLongSecretLost {
 		l.deleteSecret()
 	}
-	if _, bounded := ctx.Deadline(); writes && bounded && l.clock.Since(fellAsleep) > labWriteWindow {
+	if _, bounded := ctx.Deadline(); writes && bounded && l.clock.Since(fellAsleep) >= l.window {
 		// The client sends no request whose context has ended. The context goes by the wall clock, which
 		// stands still here, so this does for the lab's clock what it does for that.
 		return context.DeadlineExceeded

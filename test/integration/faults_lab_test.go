@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,12 +34,12 @@ import (
 const (
 	labGrace        = 24 * time.Hour
 	labPublishDelay = 2 * time.Second
-	labFence        = 30 * time.Second
-	labWriteWindow  = 10 * time.Second
+	labFence        = 40 * time.Second
+	labWriteWindow  = 8 * time.Second
 
-	// labTakeover is how long a leader must at least be paused before another one works: the lease
-	// lasts 15 s and is renewed every 2 s.
-	labTakeover = 13 * time.Second
+	// labTakeover is how long a leader must at least be paused before another one works: it works on
+	// for 12 s after it last renewed its lease of 20 s.
+	labTakeover = 8 * time.Second
 )
 
 // lab is one ApiKey on the real API server with everything else in the test's hands: the managers'
@@ -50,11 +51,13 @@ type lab struct {
 	clock     *clocktesting.FakePassiveClock
 	events    *events.FakeRecorder
 	name      types.NamespacedName
+	window    time.Duration        // the managers' write window
 	heard     []snapshot           // the ApiKey after each change, oldest first
 	published []string             // what ever stood in the Secret and was put there by a manager, oldest first
 	dead      []string             // what was published and has ended for good
 	ends      map[string]time.Time // by encoded hash: until when it was promised to work
 	tampered  bool                 // somebody else wrote the Secret last
+	rewriting bool                 // the API server stores another value than managers send
 	late      []func()             // writes that were given up and have not landed yet
 }
 
@@ -64,17 +67,31 @@ type snapshot struct {
 	object *unstructured.Unstructured
 }
 
+// labClients are shared by all labs: there are about a thousand, and a client begins by asking the API
+// server for all that it serves.
+var labClients struct {
+	once           sync.Once
+	admin, manager client.Client
+}
+
 func newLab(t *testing.T) *lab {
 	t.Helper()
+	labClients.once.Do(func() {
+		labClients.admin, labClients.manager = admin(t).client(t), manager(t).client(t)
+	})
 	l := &lab{
 		t:       t,
-		admin:   admin(t).client(t),
-		manager: manager(t).client(t),
+		admin:   labClients.admin,
+		manager: labClients.manager,
 		clock:   clocktesting.NewFakePassiveClock(time.Date(2027, 1, 10, 12, 0, 0, 0, time.UTC)),
 		ends:    map[string]time.Time{},
 		events:  events.NewFakeRecorder(1000),
-		name:    types.NamespacedName{Namespace: freshNamespace(t), Name: "probe"},
+		window:  labWriteWindow,
+		name:    types.NamespacedName{Name: "probe"},
 	}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "lab-"}}
+	l.must(l.admin.Create(t.Context(), namespace))
+	l.name.Namespace = namespace.Name
 	l.createApiKey()
 	return l
 }
@@ -166,7 +183,7 @@ func (l *lab) start(f fault) *process {
 		Events:      l.events,
 		Metrics:     apikey.NewMetrics(prometheus.NewRegistry()),
 		Settings:    lifecycle.Settings{GracePeriod: labGrace, PublishDelay: labPublishDelay, Fence: labFence},
-		WriteWindow: labWriteWindow,
+		WriteWindow: l.window,
 	})
 	return p
 }
@@ -312,10 +329,11 @@ func (l *lab) bury() {
 
 func (l *lab) latest() snapshot { return l.heard[len(l.heard)-1] }
 
-// successorUnderWay says whether a newer credential is being published, which ends the older of the two.
+// successorUnderWay says whether a newer credential is due to be published, which ends the older of the two.
 func (l *lab) successorUnderWay(key *v1alpha1.ApiKey, age int) bool {
 	return age == 1 && slices.ContainsFunc(key.Status.Credentials, func(c v1alpha1.Credential) bool {
-		return c.State == v1alpha1.CredentialPending && c.NotAfter == nil
+		due := c.IssuedAt.Add(labPublishDelay)
+		return c.State == v1alpha1.CredentialPending && c.NotAfter == nil && !due.After(l.clock.Now())
 	})
 }
 

@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -51,6 +52,54 @@ func TestATamperedSecretIsReplacedDespiteAFaultAtEveryCall(t *testing.T) {
 		p := l.start(f)
 		p.settleWithSuccessors()
 		l.finish(f, 2)
+		return p
+	})
+}
+
+func TestWithoutTheWriteWindowAStaleUpdateStillLosesAtEveryCall(t *testing.T) {
+	t.Parallel()
+	forEveryFault(t, func(t *testing.T, f fault) *process {
+		l := newLab(t)
+		l.window = time.Hour
+		l.start(fault{}).settle()
+		l.tamper(func(s *corev1.Secret) { s.Data["api-key"] = []byte("somebody else's") })
+		if f.kind == pausedSecretLost || f.kind == pausedLongSecretLost {
+			f = fault{} // only the window keeps a stale create out
+		}
+		p := l.start(f)
+		p.settleWithSuccessors()
+		l.finish(f, 2)
+		return p
+	})
+}
+
+func TestAThirdCredentialInAGracePeriodSurvivesAFaultAtEveryCall(t *testing.T) {
+	t.Parallel()
+	forEveryFault(t, func(t *testing.T, f fault) *process {
+		l := newLab(t)
+		l.start(fault{}).settle()
+		l.deleteSecret()
+		l.start(fault{}).settle()
+		l.deleteSecret()
+		p := l.start(f)
+		p.settleWithSuccessors()
+		l.finish(f, 3)
+		return p
+	})
+}
+
+func TestAPreviousKeyThatWasPutBackIsReplacedDespiteAFaultAtEveryCall(t *testing.T) {
+	t.Parallel()
+	forEveryFault(t, func(t *testing.T, f fault) *process {
+		l := newLab(t)
+		l.start(fault{}).settle()
+		first := l.published[0]
+		l.deleteSecret()
+		l.start(fault{}).settle()
+		l.tamper(func(s *corev1.Secret) { s.Data["api-key"] = []byte(first) })
+		p := l.start(f)
+		p.settleWithSuccessors()
+		l.finish(f, 3)
 		return p
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -60,51 +61,100 @@ func (c frozenCaches) Get(_ context.Context, key client.ObjectKey, into client.O
 	return nil
 }
 
-// quoteAndRefuseSecrets makes the API server refuse the Secrets of the lab's namespace in words that
-// quote what is in them, as an admission webhook might.
-func (l *lab) quoteAndRefuseSecrets() {
-	l.t.Helper()
-	name := "quote-" + l.name.Namespace
-	deny := &admissionv1.ValidatingAdmissionPolicy{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: admissionv1.ValidatingAdmissionPolicySpec{
-			MatchConstraints: &admissionv1.MatchResources{
-				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: l.name.Namespace}},
-				ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
-					Operations: []admissionv1.OperationType{admissionv1.Create},
-					Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"secrets"}},
-				}}},
-			},
-			Validations: []admissionv1.Validation{{
-				Expression:        "!('api-key' in object.data)",
-				MessageExpression: "'the quota of keys is used up, so this one is refused: ' + string(object.data['api-key'])",
-			}},
-		},
+// passes reconciles that many times, with time in between for what each pass asks for.
+func (p *process) passes(n int) {
+	p.lab.t.Helper()
+	for range n {
+		result, err := p.reconcile()
+		p.lab.must(err)
+		p.lab.advance(result.RequeueAfter)
 	}
-	l.must(l.admin.Create(l.t.Context(), deny))
-	l.must(l.admin.Create(l.t.Context(), &admissionv1.ValidatingAdmissionPolicyBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
-			PolicyName: name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
-		},
-	}))
-	l.waitUntilSecretsAreRefused()
 }
 
-func (l *lab) waitUntilSecretsAreRefused() {
+// writesIn are the calls that change something.
+func writesIn(calls []string) []string {
+	return slices.DeleteFunc(slices.Clone(calls), func(call string) bool { return strings.HasPrefix(call, "get ") })
+}
+
+// secretsOfTheLab are the Secrets of the lab's namespace when they are written.
+func (l *lab) secretsOfTheLab() *admissionv1.MatchResources {
+	return &admissionv1.MatchResources{
+		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: l.name.Namespace}},
+		ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
+			Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
+			Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"secrets"}},
+		}}},
+	}
+}
+
+// refuseSecrets makes the API server refuse the Secrets of the lab's namespace, in words that a CEL
+// expression gives.
+func (l *lab) refuseSecrets(words string) {
+	l.t.Helper()
+	policy := l.policyMeta("refuse")
+	l.must(l.admin.Create(l.t.Context(), &admissionv1.ValidatingAdmissionPolicy{
+		ObjectMeta: policy,
+		Spec: admissionv1.ValidatingAdmissionPolicySpec{
+			MatchConstraints: l.secretsOfTheLab(),
+			Validations:      []admissionv1.Validation{{Expression: "!('api-key' in object.data)", MessageExpression: words}},
+		},
+	}))
+	l.must(l.admin.Create(l.t.Context(), &admissionv1.ValidatingAdmissionPolicyBinding{
+		ObjectMeta: policy,
+		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: policy.Name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+		},
+	}))
+	l.waitForSecrets(func(_ *corev1.Secret, err error) bool { return err != nil })
+}
+
+// allowSecrets ends refuseSecrets.
+func (l *lab) allowSecrets() {
+	l.t.Helper()
+	l.must(l.admin.Delete(l.t.Context(), &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: l.policyMeta("refuse")}))
+	l.waitForSecrets(func(_ *corev1.Secret, err error) bool { return err == nil })
+}
+
+// rewriteSecrets makes the API server store another value than it is sent, as a mutating admission webhook
+// might that injects values from elsewhere.
+func (l *lab) rewriteSecrets() {
+	l.t.Helper()
+	l.rewriting = true
+	policy := l.policyMeta("rewrite")
+	l.must(l.admin.Create(l.t.Context(), &admissionv1.MutatingAdmissionPolicy{
+		ObjectMeta: policy,
+		Spec: admissionv1.MutatingAdmissionPolicySpec{
+			MatchConstraints:   l.secretsOfTheLab(),
+			ReinvocationPolicy: admissionv1.NeverReinvocationPolicy,
+			Mutations: []admissionv1.Mutation{{
+				PatchType: admissionv1.PatchTypeJSONPatch,
+				JSONPatch: &admissionv1.JSONPatch{Expression: `[JSONPatch{op: "add", path: "/data/api-key", value: "cmV3cml0dGVu"}]`},
+			}},
+		},
+	}))
+	l.must(l.admin.Create(l.t.Context(), &admissionv1.MutatingAdmissionPolicyBinding{
+		ObjectMeta: policy, Spec: admissionv1.MutatingAdmissionPolicyBindingSpec{PolicyName: policy.Name},
+	}))
+	l.waitForSecrets(func(s *corev1.Secret, err error) bool { return err == nil && string(s.Data["api-key"]) == "rewritten" })
+}
+
+func (l *lab) policyMeta(kind string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: kind + "-" + l.name.Namespace}
+}
+
+// waitForSecrets waits until an admission policy is in force, or is not any more: the API server learns of
+// them from a watch of its own.
+func (l *lab) waitForSecrets(done func(*corev1.Secret, error) bool) {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(l.t.Context(), settleTimeout)
 	defer cancel()
 	l.must(poll(ctx, func() (bool, error) {
 		probe := &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: l.name.Namespace, Name: "probe-of-the-refusal"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: l.name.Namespace, Name: "probe-of-the-policy"},
 			Data:       map[string][]byte{"api-key": []byte("x")},
 		}
 		err := l.admin.Create(ctx, probe, client.DryRunAll)
-		if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) {
-			return true, nil
-		}
-		return false, err
+		return done(probe, err), ctx.Err()
 	}))
 }
 
