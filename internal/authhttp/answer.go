@@ -7,6 +7,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/apikey-operator/apikey-operator/internal/authn"
+	"github.com/apikey-operator/apikey-operator/internal/index"
 )
 
 const (
@@ -30,7 +31,7 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, r *route, d *authn.Decision) {
 	setRequestID(h, ctx.Request.Header.Peek(headerRequestID))
 	setCacheControl(h, d.CacheSeconds)
 	if d.Reason == authn.Allowed {
-		setIdentity(h, d)
+		setIdentity(h, d.Key)
 	} else {
 		h.Set(headerReason, d.Reason.String())
 		s.challenges.set(h, d)
@@ -42,14 +43,15 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, r *route, d *authn.Decision) {
 
 // setIdentity writes all identity headers, the empty ones too: a proxy replaces what the client sent only
 // by what it is given.
-func setIdentity(h *fasthttp.ResponseHeader, d *authn.Decision) {
-	h.Set(headerNamespace, d.Key.Namespace)
-	h.Set(headerName, d.Key.Name)
-	h.Set(headerTenant, d.Key.Tenant)
-	h.Set(headerPermissions, d.Key.Permissions)
-	h.Set(headerScopes, d.Key.Scopes)
+func setIdentity(h *fasthttp.ResponseHeader, key index.Found) {
+	namespace, name := key.Owner()
+	h.Set(headerNamespace, namespace)
+	h.Set(headerName, name)
+	h.Set(headerTenant, key.Tenant())
+	h.Set(headerPermissions, key.Permissions())
+	h.Set(headerScopes, key.Scopes())
 	var digits [20]byte
-	h.SetBytesV(headerRevision, strconv.AppendInt(digits[:0], d.Key.Revision, 10))
+	h.SetBytesV(headerRevision, strconv.AppendInt(digits[:0], key.Revision(), 10))
 }
 
 func setCacheControl(h *fasthttp.ResponseHeader, seconds int) {

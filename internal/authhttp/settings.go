@@ -70,7 +70,7 @@ var (
 	// nginx drops headers whose names have an underscore.
 	headerSyntax = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,63}$`)
 	nameSyntax   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
-	realmSyntax  = regexp.MustCompile(`^[ !#-\[\]-~]{1,64}$`) // what needs no escape in a quoted string
+	realmSyntax  = regexp.MustCompile(`^[ -~]{1,64}$`)
 )
 
 // takenHeaders have a meaning of their own, to HTTP, to a proxy or to us, so that no key can be told from it.
@@ -125,7 +125,7 @@ func (s Settings) validateNames() error {
 	if s.Cookie != "" && !nameSyntax.MatchString(s.Cookie) {
 		return fmt.Errorf("--credential-cookie: the cookie %q is no plain name, use letters, digits, '_', '.' and '-'", s.Cookie)
 	}
-	if !realmSyntax.MatchString(s.Realm) {
+	if !realmSyntax.MatchString(s.Realm) || strings.ContainsAny(s.Realm, `"\`) {
 		return errors.New("--realm: the realm must have 1 to 64 printable ASCII characters without quotes and backslashes")
 	}
 	return nil

@@ -22,8 +22,9 @@ type Request struct {
 // Decision is the answer to a Request. The zero value refuses.
 type Decision struct {
 	Reason Reason
-	// Key is what is known of the ApiKey, with Allowed and where it is why the request was refused.
-	Key index.Entry
+	// Key is what is known of the ApiKey, with Allowed and where it is why the request was refused. Else
+	// it is the zero value, which must not be asked.
+	Key index.Found
 	// CacheSeconds is for how long the answer may be kept. Zero: not at all.
 	CacheSeconds int
 	// Demanded is, with PermissionDenied, which permissions would have been enough, separated by spaces.
@@ -54,22 +55,22 @@ func (d *Decider) Decide(r *Request) (decision Decision) {
 	}
 	decision.Key = key
 	now := r.Now.UnixNano()
-	if decision.Reason = works(&decision.Key, now); decision.Reason != Allowed {
+	if decision.Reason = works(key, now); decision.Reason != Allowed {
 		return decision
 	}
-	decision.Reason, decision.Demanded = r.Requirement.check(&decision.Key, r.Method)
+	decision.Reason, decision.Demanded = r.Requirement.check(key, r.Method)
 	if decision.Reason == Allowed {
-		decision.CacheSeconds = cacheSeconds(r.Requirement.cacheSeconds, key.NotAfter, now)
+		decision.CacheSeconds = cacheSeconds(r.Requirement.cacheSeconds, key.NotAfter(), now)
 	}
 	return decision
 }
 
 // lookup spares keys that were mistyped or made up a hash and a look-up.
-func (d *Decider) lookup(key []byte) (index.Entry, bool) {
+func (d *Decider) lookup(key []byte) (index.Found, bool) {
 	if !keys.ChecksumOK(key) {
-		return index.Entry{}, false
+		return index.Found{}, false
 	}
-	return d.index.Lookup(keys.HashV1(key))
+	return d.index.Find(keys.HashV1(key))
 }
 
 // precheck checks what can be told without a look-up.
@@ -88,15 +89,15 @@ func (r *Request) precheck() Reason {
 }
 
 // works checks what does not depend on the route.
-func works(e *index.Entry, now int64) Reason {
-	switch {
-	case e.Expired, e.NotAfter != index.Never && now >= e.NotAfter:
+func works(key index.Found, now int64) Reason {
+	switch notAfter := key.NotAfter(); {
+	case key.Expired(), notAfter != index.Never && now >= notAfter:
 		return Expired
-	case e.Revoked:
+	case key.Revoked():
 		return Revoked
-	case e.Suspended:
+	case key.Suspended():
 		return Suspended
-	case e.NotGranted:
+	case key.NotGranted():
 		return NotGranted
 	}
 	return Allowed

@@ -10,22 +10,27 @@ import (
 
 // check compares what is demanded of a request with what its key holds, in the order of the reasons. With
 // PermissionDenied comes what would have been enough.
-func (r *Requirement) check(e *index.Entry, method []byte) (reason Reason, demanded string) {
-	if demanded, ok := r.permits(e.Permissions, method); !ok {
+func (r *Requirement) check(key index.Found, method []byte) (reason Reason, demanded string) {
+	if demanded, ok := r.permits(key.Permissions(), method); !ok {
 		return PermissionDenied, demanded
 	}
-	if r.tenant != "" && e.Tenant != r.tenant {
+	if r.tenant != "" && key.Tenant() != r.tenant {
 		return TenantMismatch, ""
 	}
 	for i := range r.scopes {
-		if !includes(e.Scopes, r.scopes[i].dimension, r.scopes[i].value) {
+		if !includes(key.Scopes(), r.scopes[i].dimension, r.scopes[i].value) {
 			return ScopeMismatch, ""
 		}
 	}
-	if r.namespace != "" && e.Namespace != r.namespace {
+	if r.namespace != "" && !livesIn(key, r.namespace) {
 		return NamespaceMismatch, ""
 	}
 	return Allowed, ""
+}
+
+func livesIn(key index.Found, namespace string) bool {
+	own, _ := key.Owner()
+	return own == namespace
 }
 
 func (r *Requirement) permits(held string, method []byte) (demanded string, ok bool) {
@@ -69,11 +74,11 @@ func (r *rule) matches(method []byte) bool {
 // holds reports whether one of the comma-separated permissions covers what is asked.
 func holds(held, asked string) bool {
 	for held != "" {
-		var one string
-		one, held, _ = strings.Cut(held, ",")
+		one := until(held, ',')
 		if permission.Covers(one, asked) {
 			return true
 		}
+		held = after(held, one)
 	}
 	return false
 }
@@ -81,23 +86,35 @@ func holds(held, asked string) bool {
 // includes looks for a value of one dimension in scopes of the form dim=v1|v2;dim2=v3.
 func includes(scopes, dimension, value string) bool {
 	for scopes != "" {
-		var one string
-		one, scopes, _ = strings.Cut(scopes, ";")
-		name, values, _ := strings.Cut(one, "=")
-		if name == dimension {
-			return contains(values, value)
+		one := until(scopes, ';')
+		if name := until(one, '='); name == dimension {
+			return contains(after(one, name), value)
 		}
+		scopes = after(scopes, one)
 	}
 	return false
 }
 
 func contains(values, value string) bool {
 	for values != "" {
-		var one string
-		one, values, _ = strings.Cut(values, "|")
+		one := until(values, '|')
 		if one == value {
 			return true
 		}
+		values = after(values, one)
 	}
 	return false
+}
+
+// until returns what of s stands before the separator.
+func until(s string, separator byte) string {
+	if i := strings.IndexByte(s, separator); i >= 0 {
+		return s[:i]
+	}
+	return s
+}
+
+// after returns what of s stands behind its beginning and one separator.
+func after(s, beginning string) string {
+	return s[min(len(beginning)+1, len(s)):]
 }

@@ -61,22 +61,22 @@ func (c claim) owner() (namespace, name string) {
 	return namespace, name
 }
 
-// entry makes an Entry whose strings are parts of c.
-func (c claim) entry() (e Entry) {
-	e.NotAfter = int64(uint64At(c, endAt))
-	e.Revision = int64(uint64At(c, revisionAt))
-	s := state(c[stateAt])
-	e.Revoked = s&revoked != 0
-	e.Suspended = s&suspended != 0
-	e.Expired = s&expired != 0
-	e.NotGranted = s&notGranted != 0
-	rest := c[headLen:]
-	e.Permissions, rest = cut(rest, int(uint16At(c, permissionsAt)))
-	e.Scopes, rest = cut(rest, int(uint16At(c, scopesAt)))
-	e.Tenant, rest = cut(rest, int(c[tenantAt]))
-	e.Namespace, rest = cut(rest, int(c[namespaceAt]))
-	e.Name, _ = cut(rest, int(c[nameAt]))
-	return e
+func (c claim) notAfter() int64 { return int64(uint64At(c, endAt)) }
+
+func (c claim) revision() int64 { return int64(uint64At(c, revisionAt)) }
+
+func (c claim) is(s state) bool { return state(c[stateAt])&s != 0 }
+
+func (c claim) permissions() string {
+	return string(c[headLen:][:uint16At(c, permissionsAt)])
+}
+
+func (c claim) scopes() string {
+	return string(c[headLen+int(uint16At(c, permissionsAt)):][:uint16At(c, scopesAt)])
+}
+
+func (c claim) tenant() string {
+	return string(c[headLen+int(uint16At(c, permissionsAt))+int(uint16At(c, scopesAt)):][:c[tenantAt]])
 }
 
 func cut(c claim, n int) (head string, tail claim) {
@@ -95,8 +95,8 @@ func compareClaims(a, b claim) int {
 	return cmp.Or(
 		strings.Compare(namespaceA, namespaceB),
 		strings.Compare(nameA, nameB),
-		cmp.Compare(int64(uint64At(a, endAt)), int64(uint64At(b, endAt))),
-		cmp.Compare(int64(uint64At(a, revisionAt)), int64(uint64At(b, revisionAt))),
+		cmp.Compare(a.notAfter(), b.notAfter()),
+		cmp.Compare(a.revision(), b.revision()),
 	)
 }
 

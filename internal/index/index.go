@@ -31,17 +31,23 @@ func New() *Index {
 	return &Index{owners: owners{}}
 }
 
-// Lookup returns the entry of a hash. It takes no lock and does not allocate.
-func (x *Index) Lookup(h keys.Hash) (Entry, bool) {
+// Find returns what is known of a hash. It takes no lock and does not allocate.
+func (x *Index) Find(h keys.Hash) (Found, bool) {
 	t := x.shards[shardOf(&h)].Load()
 	if t == nil {
-		return Entry{}, false
+		return Found{}, false
 	}
 	c := t.find(&h)
-	if c == "" {
+	return Found{c}, c != ""
+}
+
+// Lookup is Find for who wants all of it decoded.
+func (x *Index) Lookup(h keys.Hash) (Entry, bool) {
+	found, ok := x.Find(h)
+	if !ok {
 		return Entry{}, false
 	}
-	return c.entry(), true
+	return found.Entry(), true
 }
 
 // Stats may be called at any time.
