@@ -71,6 +71,22 @@ func (p *process) passes(n int) {
 	}
 }
 
+// expectNoWriteWithoutTimePassing reconciles as events would have it, once for what is due and then again
+// and again.
+func (p *process) expectNoWriteWithoutTimePassing() {
+	p.lab.t.Helper()
+	_, err := p.reconcile()
+	p.lab.must(err)
+	before := len(p.calls)
+	for range 20 {
+		_, err := p.reconcile()
+		p.lab.must(err)
+	}
+	if writes := writesIn(p.calls[before:]); len(writes) > 0 {
+		p.lab.t.Errorf("events alone brought about the writes %q", writes)
+	}
+}
+
 // writesIn are the calls that change something.
 func writesIn(calls []string) []string {
 	return slices.DeleteFunc(slices.Clone(calls), func(call string) bool { return strings.HasPrefix(call, "get ") })
