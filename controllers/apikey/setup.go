@@ -33,9 +33,11 @@ const secretNameIndex = "secretName"
 const concurrency = 8
 
 // CacheOptions say what the manager's caches keep: of Secrets the metadata without what could hold a
-// value of theirs, of ApiKeys all but the managed fields.
+// value of theirs, of ApiKeys all but the managed fields. What is not watched on purpose cannot be read
+// from them: otherwise reading one whole Secret by a slip would cache all.
 func CacheOptions() cache.Options {
 	return cache.Options{
+		ReaderFailOnMissingInformer: true,
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: {Transform: stripSecret},
 			apiobject.New():  {Transform: cache.TransformStripManagedFields()},
