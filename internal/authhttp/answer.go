@@ -44,9 +44,8 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, r *route, d *authn.Decision) {
 // setIdentity writes all identity headers, the empty ones too: a proxy replaces what the client sent only
 // by what it is given.
 func setIdentity(h *fasthttp.ResponseHeader, key index.Found) {
-	namespace, name := key.Owner()
-	h.Set(headerNamespace, namespace)
-	h.Set(headerName, name)
+	h.Set(headerNamespace, key.Namespace())
+	h.Set(headerName, key.Name())
 	h.Set(headerTenant, key.Tenant())
 	h.Set(headerPermissions, key.Permissions())
 	h.Set(headerScopes, key.Scopes())

@@ -70,7 +70,6 @@ var (
 	// nginx drops headers whose names have an underscore.
 	headerSyntax = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,63}$`)
 	nameSyntax   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
-	realmSyntax  = regexp.MustCompile(`^[ -~]{1,64}$`)
 )
 
 // takenHeaders have a meaning of their own, to HTTP, to a proxy or to us, so that no key can be told from it.
@@ -125,7 +124,8 @@ func (s Settings) validateNames() error {
 	if s.Cookie != "" && !nameSyntax.MatchString(s.Cookie) {
 		return fmt.Errorf("--credential-cookie: the cookie %q is no plain name, use letters, digits, '_', '.' and '-'", s.Cookie)
 	}
-	if !realmSyntax.MatchString(s.Realm) || strings.ContainsAny(s.Realm, `"\`) {
+	needsEscape := func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' } // in a quoted string
+	if s.Realm == "" || len(s.Realm) > 64 || strings.ContainsFunc(s.Realm, needsEscape) {
 		return errors.New("--realm: the realm must have 1 to 64 printable ASCII characters without quotes and backslashes")
 	}
 	return nil

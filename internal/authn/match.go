@@ -22,15 +22,10 @@ func (r *Requirement) check(key index.Found, method []byte) (reason Reason, dema
 			return ScopeMismatch, ""
 		}
 	}
-	if r.namespace != "" && !livesIn(key, r.namespace) {
+	if r.namespace != "" && key.Namespace() != r.namespace {
 		return NamespaceMismatch, ""
 	}
 	return Allowed, ""
-}
-
-func livesIn(key index.Found, namespace string) bool {
-	own, _ := key.Owner()
-	return own == namespace
 }
 
 func (r *Requirement) permits(held string, method []byte) (demanded string, ok bool) {

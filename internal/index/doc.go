@@ -5,18 +5,18 @@
 // never changes: a writer copies the one table that it touches (about 250 credentials of a million), and
 // readers see it either before or after.
 //
-// A table is one string, in which the claims on hashes stand one behind the other, and an array of
-// cells, an open-addressing hash table of their places:
+// A table is an array of slots in the order of their hashes, each as near as it can be to where its hash
+// belongs (open addressing); a slot is one cache line. What many ApiKeys have in common, their
+// permissions, scopes and tenant, stands once in an arena; namespace and name in a string of the table:
 //
-//	hash ──12 bits──▶ shard ──32 bits──▶ cell ──▶ claim: hash, end, …, namespace, name, tenant, …
+//	hash ──12 bits──▶ shard ──▶ slot: hash, end, revision, state ──▶ arena: permissions, scopes, tenant
+//	                                                             └─▶ names: namespace, name
 //
-// The strings of an Entry are parts of that one string, so that the garbage collector has some 12,000
-// pointers to follow, however many credentials there are. And since at a million credentials nearly all
-// of the time of a look-up is spent waiting for memory, once for each place that is touched, all
-// that is known of a credential lies in one place.
+// So a look-up waits for memory once, at a million credentials nearly all that it takes; and the garbage
+// collector has some 10,000 pointers to follow, however many credentials there are.
 //
 // Two ApiKeys may claim the same hash. Both claims are kept, in the order of creation time and then UID,
-// and only the first has a cell; when it goes, the table that is built without it gives the cell to the next.
+// and a look-up finds the first; when it goes, the next stands in its place.
 //
 // The bits of a hash are taken to be spread evenly, as those of SHA-256 are.
 package index

@@ -1,10 +1,6 @@
 package index
 
-import (
-	"slices"
-
-	"github.com/apikey-operator/apikey-operator/internal/keys"
-)
+import "slices"
 
 // edits is a change to the claims of one ApiKey.
 type edits struct {
@@ -15,30 +11,31 @@ type edits struct {
 // edit is the part of a change that concerns one shard.
 type edit struct {
 	namespace, name string
-	gone            []keys.Hash // the ApiKey's claims on these go first
-	added           []byte      // then these come, in any order
+	gone            []prefix // the ApiKey's claims on hashes with these go first
+	added           []claim  // then these come, in any order
 }
 
 func newEdits(namespace, name string) edits {
 	return edits{namespace: namespace, name: name, byShard: map[int]*edit{}}
 }
 
-// of returns the edit for the shard of h, in which the ApiKey's claim on h, if it has one, is gone.
-func (e edits) of(h keys.Hash) *edit {
-	shard := shardOf(&h)
+// of returns the edit for a shard, in which the ApiKey's claims on hashes with that prefix are gone.
+func (e edits) of(p prefix) *edit {
+	shard := p.shard()
 	if e.byShard[shard] == nil {
 		e.byShard[shard] = &edit{namespace: e.namespace, name: e.name}
 	}
-	e.byShard[shard].gone = append(e.byShard[shard].gone, h)
+	e.byShard[shard].gone = append(e.byShard[shard].gone, p)
 	return e.byShard[shard]
 }
 
-// apply returns a copy of old with the change made.
-func (e *edit) apply(old *table) *table {
-	added := sortedClaims(e.added)
-	merged := make([]claim, 0, int(old.len())+len(added))
+// apply returns a copy of old with the change made, and takes the claims that went out of the arena.
+func (e *edit) apply(old *table, a *arena) *table {
+	added := slices.SortedFunc(slices.Values(e.added), compareClaims)
+	merged := make([]claim, 0, old.len()+len(added))
 	for c := range old.each() {
-		if e.removes(c) {
+		if e.removes(&c) {
+			a.release(grantAt(a, c.grant))
 			continue
 		}
 		for len(added) > 0 && compareClaims(added[0], c) < 0 {
@@ -46,12 +43,11 @@ func (e *edit) apply(old *table) *table {
 		}
 		merged = append(merged, c)
 	}
-	return newTable(append(merged, added...))
+	return newTable(append(merged, added...), a)
 }
 
-func (e *edit) removes(c claim) bool {
-	isGone := func(h keys.Hash) bool { return string(h[:]) == c.hash() }
-	if !slices.ContainsFunc(e.gone, isGone) {
+func (e *edit) removes(c *claim) bool {
+	if !slices.Contains(e.gone, prefixOf(&c.hash)) {
 		return false
 	}
 	namespace, name := c.owner()

@@ -6,9 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"strings"
 	"time"
 )
@@ -16,118 +14,55 @@ import (
 // Never is the NotAfter of an Entry that does not end.
 const Never = math.MaxInt64
 
-// maxTextBytes bounds the strings of one ApiKey. The API allows 2.5 KiB of identity headers.
-const maxTextBytes = 8 << 10
-
-// encoder turns records into claims. Its memory is used again for each record.
-type encoder struct {
+// encoded is what all claims of one ApiKey have in common.
+type encoded struct {
+	claim    claim
 	notAfter time.Time
-	lengths  [7]byte
-	state    state
-	texts    []byte
-	rank     [rankLen]byte
+	grant    []byte
 }
 
-// load takes in what the credentials of r have in common. It fails on a record that cannot be told to
-// an upstream unambiguously, which the feed should have refused.
-func (e *encoder) load(r *Record) error {
-	if err := e.loadTexts(r); err != nil {
-		return fmt.Errorf("apikey %.64q in namespace %.64q is not indexed: %w", r.Name, r.Namespace, err)
+// encode fails on a record that cannot be told to an upstream unambiguously, which the feed should have
+// refused.
+func encode(r *Record) (encoded, error) {
+	names, err := namesOf(r)
+	if err != nil {
+		return encoded{}, notIndexed(r, err)
 	}
-	e.notAfter = r.NotAfter
-	e.state = stateOf(r)
-	uid := rankUID(r.UID)
-	binary.BigEndian.PutUint64(e.rank[:], uint64(unixNano(r.CreatedAt))^1<<63) // so that negative times come first
-	copy(e.rank[8:], uid[:])
-	return nil
+	grant, err := appendGrant(nil, r)
+	if err != nil {
+		return encoded{}, notIndexed(r, err)
+	}
+	c := claim{names: names}
+	c.namespace, c.name, c.state = uint8(len(r.Namespace)), uint8(len(r.Name)), held|stateOf(r)
+	return encoded{claim: c, notAfter: r.NotAfter, grant: grant}, nil
 }
 
-// append adds the claim for one credential of the record that was loaded.
-func (e *encoder) append(dst []byte, c Credential) []byte {
-	dst = append(dst, c.Hash[:]...)
-	dst = binary.BigEndian.AppendUint64(dst, uint64(endOf(c.NotAfter, e.notAfter)))
-	dst = binary.BigEndian.AppendUint64(dst, uint64(c.Revision))
-	dst = append(dst, e.lengths[:]...)
-	dst = append(dst, byte(e.state))
-	dst = append(dst, e.texts...)
-	return append(dst, e.rank[:]...)
+func notIndexed(r *Record, err error) error {
+	return fmt.Errorf("apikey %.64q in namespace %.64q is not indexed: %w", r.Name, r.Namespace, err)
 }
 
-func (e *encoder) loadTexts(r *Record) error {
+// of returns the claim of one credential, whose grant stands at a place.
+func (e *encoded) of(credential Credential, grant place) claim {
+	c := e.claim
+	c.hash = credential.Hash
+	c.notAfter = endOf(credential.NotAfter, e.notAfter)
+	c.revision = credential.Revision
+	c.grant = grant
+	return c
+}
+
+func namesOf(r *Record) (string, error) {
 	if r.Namespace == "" || r.Name == "" {
-		return errors.New("it has no name")
+		return "", errors.New("it has no name")
 	}
-	if max(len(r.Namespace), len(r.Name), len(r.Tenant)) > math.MaxUint8 {
-		return errors.New("its namespace, name or tenant is longer than 255 bytes")
+	if max(len(r.Namespace), len(r.Name)) > 255 {
+		return "", errors.New("its namespace or name is longer than 255 bytes")
 	}
-	e.texts = e.texts[:0]
-	if err := e.addPermissions(r.Permissions); err != nil {
-		return err
+	if strings.ContainsFunc(r.Namespace+r.Name, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
+		return "", errors.New("its name holds what no header may carry")
 	}
-	permissions := len(e.texts)
-	if err := e.addScopes(r.Scopes); err != nil {
-		return err
-	}
-	scopes := len(e.texts) - permissions
-	e.add(r.Tenant, r.Namespace, r.Name)
-	if len(e.texts) > maxTextBytes {
-		return fmt.Errorf("its names, tenant, permissions and scopes take %d bytes, more than %d", len(e.texts), maxTextBytes)
-	}
-	if i := slices.IndexFunc(e.texts, notVisible); i >= 0 {
-		return fmt.Errorf("it holds the byte %#x, which no header may carry", e.texts[i])
-	}
-	lengths := binary.BigEndian.AppendUint16(e.lengths[:0], uint16(permissions))
-	lengths = binary.BigEndian.AppendUint16(lengths, uint16(scopes))
-	_ = append(lengths, uint8(len(r.Tenant)), uint8(len(r.Namespace)), uint8(len(r.Name)))
-	return nil
-}
-
-func (e *encoder) add(texts ...string) {
-	for _, s := range texts {
-		e.texts = append(e.texts, s...)
-	}
-}
-
-func (e *encoder) addPermissions(permissions []string) error {
-	for i, p := range permissions {
-		if p == "" || strings.Contains(p, ",") {
-			return fmt.Errorf("permission %.64q is empty or holds a comma", p)
-		}
-		if i > 0 {
-			e.add(",")
-		}
-		e.add(p)
-	}
-	return nil
-}
-
-// addScopes keeps a dimension without values: it allows nothing, where an absent one may be taken
-// for "anything".
-func (e *encoder) addScopes(scopes map[string][]string) error {
-	const separators = "=|;"
-	for i, dim := range slices.Sorted(maps.Keys(scopes)) {
-		if dim == "" || strings.ContainsAny(dim, separators) {
-			return fmt.Errorf("scope %.64q is empty or holds one of %s", dim, separators)
-		}
-		if i > 0 {
-			e.add(";")
-		}
-		e.add(dim, "=")
-		for i, value := range slices.Sorted(slices.Values(scopes[dim])) {
-			if value == "" || strings.ContainsAny(value, separators) {
-				return fmt.Errorf("a value of scope %.64q is empty or holds one of %s", dim, separators)
-			}
-			if i > 0 {
-				e.add("|")
-			}
-			e.add(value)
-		}
-	}
-	return nil
-}
-
-func notVisible(c byte) bool {
-	return c <= ' ' || c >= 0x7f
+	rank := rankOf(r)
+	return r.Namespace + r.Name + string(rank[:]), nil
 }
 
 func stateOf(r *Record) (s state) {
@@ -144,6 +79,13 @@ func stateOf(r *Record) (s state) {
 		s |= notGranted
 	}
 	return s
+}
+
+func rankOf(r *Record) (rank [rankLen]byte) {
+	uid := rankUID(r.UID)
+	binary.BigEndian.PutUint64(rank[:], uint64(unixNano(r.CreatedAt))^1<<63) // so that negative times come first
+	copy(rank[8:], uid[:])
+	return rank
 }
 
 // rankUID gives the 16 bytes by which a UID ranks: those it spells where it is a UUID in its usual form,

@@ -13,10 +13,11 @@ import (
 type Index struct {
 	shards [shardCount]atomic.Pointer[table]
 
-	writing sync.Mutex // held by whoever changes shards or owners
+	writing sync.Mutex // held by whoever changes what is above or below
+	arena   *arena
 	owners  owners
 
-	apiKeys, credentials, bytes atomic.Int64
+	apiKeys, credentials, tableBytes, arenaBytes atomic.Int64
 }
 
 // Stats describes the content of an Index.
@@ -28,17 +29,21 @@ type Stats struct {
 
 // New returns an empty index.
 func New() *Index {
-	return &Index{owners: owners{}}
+	return &Index{arena: newArena(), owners: owners{}}
 }
 
 // Find returns what is known of a hash. It takes no lock and does not allocate.
 func (x *Index) Find(h keys.Hash) (Found, bool) {
-	t := x.shards[shardOf(&h)].Load()
+	p := prefixOf(&h)
+	t := x.shards[p.shard()].Load()
 	if t == nil {
 		return Found{}, false
 	}
-	c := t.find(&h)
-	return Found{c}, c != ""
+	s := t.find(&h, p)
+	if s == nil {
+		return Found{}, false
+	}
+	return Found{t, s}, true
 }
 
 // Lookup is Find for who wants all of it decoded.
@@ -55,7 +60,7 @@ func (x *Index) Stats() Stats {
 	return Stats{
 		Credentials: int(x.credentials.Load()),
 		APIKeys:     int(x.apiKeys.Load()),
-		Bytes:       x.bytes.Load(),
+		Bytes:       x.tableBytes.Load() + x.arenaBytes.Load(),
 	}
 }
 
@@ -65,20 +70,22 @@ func (x *Index) Stats() Stats {
 func (x *Index) Set(r Record) error {
 	x.writing.Lock()
 	defer x.writing.Unlock()
-	var encoder encoder
-	if err := encoder.load(&r); err != nil {
+	defer x.tidy()
+	encoded, err := encode(&r)
+	if err != nil {
 		x.retain(r.Namespace, r.Name, nil)
 		return err
 	}
-	hashes := make([]keys.Hash, 0, len(r.Credentials))
+	prefixes := make([]prefix, 0, len(r.Credentials))
 	edits := newEdits(r.Namespace, r.Name)
 	for _, c := range r.Credentials {
-		e := edits.of(c.Hash)
-		e.added = encoder.append(e.added, c)
-		hashes = append(hashes, c.Hash)
+		p := prefixOf(&c.Hash)
+		e := edits.of(p)
+		e.added = append(e.added, encoded.of(c, x.arena.hold(encoded.grant)))
+		prefixes = append(prefixes, p)
 	}
 	x.apply(edits)
-	x.retain(r.Namespace, r.Name, hashes)
+	x.retain(r.Namespace, r.Name, prefixes)
 	return nil
 }
 
@@ -86,26 +93,54 @@ func (x *Index) Set(r Record) error {
 func (x *Index) Delete(namespace, name string) {
 	x.writing.Lock()
 	defer x.writing.Unlock()
+	defer x.tidy()
 	x.retain(namespace, name, nil)
 }
 
-// retain removes the claims of an ApiKey on all but the given hashes, which the shards hold already.
-func (x *Index) retain(namespace, name string, hashes []keys.Hash) {
+// retain removes the claims of an ApiKey but for those on hashes with the given prefixes, which are all that it
+// has now and which the shards hold already.
+func (x *Index) retain(namespace, name string, prefixes []prefix) {
 	id := ownerIDOf(namespace, name)
 	edits := newEdits(namespace, name)
-	for _, h := range x.owners.hashes(id) {
-		if !slices.Contains(hashes, h) {
-			edits.of(h)
+	for _, p := range x.owners.prefixes(id) {
+		if !slices.Contains(prefixes, p) {
+			edits.of(p)
 		}
 	}
 	x.apply(edits)
-	x.apiKeys.Add(x.owners.set(id, hashes))
+	x.apiKeys.Add(x.owners.set(id, prefixes))
 }
 
 func (x *Index) apply(edits edits) {
+	x.arena.publish()
 	for shard, e := range edits.byShard {
-		x.store(shard, e.apply(x.shards[shard].Load()))
+		x.store(shard, e.apply(x.shards[shard].Load(), x.arena))
 	}
+}
+
+// tidy replaces an arena that has become mostly waste. Tables refer to the arena that they were built with,
+// so readers see one or the other.
+func (x *Index) tidy() {
+	if x.arena.isWasteful() {
+		fresh := newArena()
+		var tables [shardCount]*table
+		for shard := range tables {
+			if t := x.shards[shard].Load(); t != nil {
+				tables[shard] = t.inArena(fresh)
+			}
+		}
+		x.replaceAll(&tables, fresh)
+	}
+	x.arenaBytes.Store(int64(x.arena.size))
+}
+
+// replaceAll shows readers tables that were built with another arena.
+func (x *Index) replaceAll(tables *[shardCount]*table, a *arena) {
+	a.publish()
+	for shard, t := range tables {
+		x.store(shard, t)
+	}
+	x.arena = a
 }
 
 // store is the one place where what readers see changes.
@@ -115,6 +150,6 @@ func (x *Index) store(shard int, t *table) {
 		return
 	}
 	x.shards[shard].Store(t)
-	x.credentials.Add(t.len() - old.len())
-	x.bytes.Add(t.bytes() - old.bytes())
+	x.credentials.Add(int64(t.len() - old.len()))
+	x.tableBytes.Add(t.bytes() - old.bytes())
 }

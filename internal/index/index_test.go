@@ -172,8 +172,14 @@ func TestStatsCountWhatIsHeld(t *testing.T) {
 		t.Errorf("stats = %+v, want 1 credential of 1 ApiKey in fewer bytes than %d", got, full.Bytes)
 	}
 	x.Delete("a", "b")
+	if got := x.Stats(); got.Credentials != 0 || got.APIKeys != 0 {
+		t.Errorf("emptied, stats = %+v", got)
+	}
+	if err := x.Replace(nil); err != nil {
+		t.Fatal(err)
+	}
 	if diff := cmp.Diff(index.Stats{}, x.Stats()); diff != "" {
-		t.Errorf("emptied (-want +got):\n%s", diff)
+		t.Errorf("replaced by nothing (-want +got):\n%s", diff)
 	}
 }
 
@@ -184,11 +190,22 @@ func TestLookupDoesNotAllocate(t *testing.T) {
 	shared[31] ^= 1 // another hash in the same shard and cell, with the same tag
 	for name, h := range map[string]keys.Hash{"known": known, "unknown": unknown, "one bit off": shared} {
 		if allocs := testing.AllocsPerRun(100, func() { entrySink, foundSink = x.Lookup(h) }); allocs != 0 {
-			t.Errorf("%s hash: %v allocations, want none", name, allocs)
+			t.Errorf("looking up the %s hash: %v allocations, want none", name, allocs)
+		}
+		if allocs := testing.AllocsPerRun(100, func() { _, foundSink = x.Find(h) }); allocs != 0 {
+			t.Errorf("finding the %s hash: %v allocations, want none", name, allocs)
 		}
 		if foundSink != (name == "known") {
 			t.Errorf("%s hash: found is %v", name, foundSink)
 		}
+	}
+}
+
+func TestAnEmptySlotIsNoKey(t *testing.T) {
+	x := index.New()
+	mustSet(t, x, named("a", "b", keys.Hash{0: 0x00, 1: 0x0f, 2: 0xff})) // the last hash of the first shard
+	if e, ok := x.Lookup(keys.Hash{}); ok {
+		t.Errorf("found %+v", e)
 	}
 }
 

@@ -1,16 +1,13 @@
 package index
 
-import (
-	"crypto/sha256"
+import "crypto/sha256"
 
-	"github.com/apikey-operator/apikey-operator/internal/keys"
-)
+// owners remembers the prefixes of the hashes that each ApiKey holds, so that its claims can be found when it
+// changes or goes. Only the writer uses it. It is one map without pointers, whatever number of credentials an
+// ApiKey has.
+type owners map[ownerKey]prefix
 
-// owners remembers which hashes each ApiKey holds, so that they can be found when it changes or goes.
-// Only the writer uses it. It is one map without pointers, whatever number of credentials an ApiKey has.
-type owners map[ownerKey]keys.Hash
-
-// ownerKey names the nth hash of an ApiKey; they are numbered from 0 without a gap.
+// ownerKey names the nth prefix of an ApiKey; they are numbered from 0 without a gap.
 type ownerKey struct {
 	id ownerID
 	n  uint32
@@ -24,26 +21,26 @@ func ownerIDOf(namespace, name string) ownerID {
 	return ownerID(sum[:])
 }
 
-func (o owners) hashes(id ownerID) []keys.Hash {
-	var all []keys.Hash
+func (o owners) prefixes(id ownerID) []prefix {
+	var all []prefix
 	for n := uint32(0); ; n++ {
-		h, ok := o[ownerKey{id, n}]
+		p, ok := o[ownerKey{id, n}]
 		if !ok {
 			return all
 		}
-		all = append(all, h)
+		all = append(all, p)
 	}
 }
 
-// set replaces the hashes of an ApiKey; none removes it. It returns by how much the number of ApiKeys
+// set replaces the prefixes of an ApiKey; none removes it. It returns by how much the number of ApiKeys
 // changed.
-func (o owners) set(id ownerID, hashes []keys.Hash) int64 {
-	before := len(o.hashes(id))
-	for n, h := range hashes {
-		o[ownerKey{id, uint32(n)}] = h
+func (o owners) set(id ownerID, prefixes []prefix) int64 {
+	before := len(o.prefixes(id))
+	for n, p := range prefixes {
+		o[ownerKey{id, uint32(n)}] = p
 	}
-	for n := len(hashes); n < before; n++ {
+	for n := len(prefixes); n < before; n++ {
 		delete(o, ownerKey{id, uint32(n)})
 	}
-	return int64(min(len(hashes), 1) - min(before, 1))
+	return int64(min(len(prefixes), 1) - min(before, 1))
 }

@@ -3,8 +3,6 @@ package index
 import (
 	"errors"
 	"slices"
-
-	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
 // Replace makes records all that the index holds, at the cost of building each shard once. Readers see
@@ -19,18 +17,17 @@ func (x *Index) Replace(records []Record) error {
 	for i := range slices.Backward(records) {
 		b.add(&records[i])
 	}
-	for shard, t := range b.tables() {
-		x.store(shard, t)
-	}
+	x.replaceAll(b.tables(), b.arena) // all at once, so that readers see the change within microseconds
 	x.owners = b.owners
 	x.apiKeys.Store(b.apiKeys)
+	x.tidy()
 	return errors.Join(b.refused...)
 }
 
 // bulk collects the content of a whole index.
 type bulk struct {
-	encoder encoder
-	claims  [shardCount][]byte // in any order
+	claims  [shardCount][]claim // in any order
+	arena   *arena
 	owners  owners
 	apiKeys int64
 
@@ -43,7 +40,7 @@ func newBulk(records []Record) *bulk {
 	for i := range records {
 		credentials += len(records[i].Credentials)
 	}
-	return &bulk{owners: make(owners, credentials), without: map[ownerID]struct{}{}}
+	return &bulk{arena: newArena(), owners: make(owners, credentials), without: map[ownerID]struct{}{}}
 }
 
 func (b *bulk) add(r *Record) {
@@ -51,7 +48,7 @@ func (b *bulk) add(r *Record) {
 	if b.seen(id) {
 		return
 	}
-	err := b.encoder.load(r)
+	encoded, err := encode(r)
 	if err != nil {
 		b.refused = append(b.refused, err)
 	}
@@ -59,13 +56,13 @@ func (b *bulk) add(r *Record) {
 		b.without[id] = struct{}{}
 		return
 	}
-	hashes := make([]keys.Hash, 0, len(r.Credentials))
+	prefixes := make([]prefix, 0, len(r.Credentials))
 	for _, c := range r.Credentials {
-		shard := shardOf(&c.Hash)
-		b.claims[shard] = b.encoder.append(b.claims[shard], c)
-		hashes = append(hashes, c.Hash)
+		p := prefixOf(&c.Hash)
+		b.claims[p.shard()] = append(b.claims[p.shard()], encoded.of(c, b.arena.hold(encoded.grant)))
+		prefixes = append(prefixes, p)
 	}
-	b.apiKeys += b.owners.set(id, hashes)
+	b.apiKeys += b.owners.set(id, prefixes)
 }
 
 func (b *bulk) seen(id ownerID) bool {
@@ -74,11 +71,11 @@ func (b *bulk) seen(id ownerID) bool {
 	return holds || without
 }
 
-// tables builds all before the first is put in use, so that readers see the change within microseconds.
 func (b *bulk) tables() *[shardCount]*table {
 	var tables [shardCount]*table
-	for shard := range b.claims {
-		tables[shard] = newTable(sortedClaims(b.claims[shard]))
+	for shard, claims := range b.claims {
+		slices.SortFunc(claims, compareClaims)
+		tables[shard] = newTable(claims, b.arena)
 		b.claims[shard] = nil
 	}
 	return &tables

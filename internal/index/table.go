@@ -3,9 +3,7 @@ package index
 import (
 	"encoding/binary"
 	"iter"
-	"math"
 	"math/bits"
-	"slices"
 
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
@@ -15,129 +13,73 @@ const (
 	shardCount = 1 << shardBits
 )
 
-// A hash chooses its shard by its first 8 bytes, and by the second 8 its cell and its tag there.
+// prefix is the first 8 bytes of a hash, which tell its shard and its place there.
+type prefix uint64
 
-func shardOf(h *keys.Hash) int {
-	return int(binary.BigEndian.Uint64(h[:]) >> (64 - shardBits))
-}
+func prefixOf(h *keys.Hash) prefix { return prefix(binary.BigEndian.Uint64(h[:])) }
+
+func (p prefix) shard() int { return int(p >> (64 - shardBits)) }
 
 // table is the content of one shard. It never changes once it is built.
 type table struct {
-	claims string // sorted, each at a multiple of the unit
-	// cells is an open-addressing hash table, a quarter of it empty. A cell holds, in its low bits,
-	// where in claims a hash has its first claim, in units and plus one, and above them a tag of bits of
-	// the hash, so that a claim on another hash is seldom looked at. Zero is an empty cell. At two
-	// bytes each, the cells of a million credentials stay in a processor's cache, as their claims do not.
-	cells   []uint16
-	tagMask uint16
-	unit    uint8 // as a power of two
-	count   uint32
+	slots []slot // in the order of compareClaims, with empty ones among them
+	homes uint64 // how many slots hashes are spread over; the last ones may have been pushed beyond
+	names string
+	arena *arena
+	count int
 }
 
-// cacheLine is the least unit, so that the hash and the lengths of a claim, which a look-up reads
-// first, are one access to memory.
-const cacheLine = 6
-
-// newTable takes claims in their order. It returns nil where there are none.
-func newTable(claims []claim) *table {
+// newTable takes claims in their order, whose grants stand in the arena. It returns nil where there are none.
+func newTable(claims []claim, a *arena) *table {
 	if len(claims) == 0 {
 		return nil
 	}
-	unit, size := layout(claims)
 	t := &table{
-		cells:   make([]uint16, len(claims)+len(claims)/3+1),
-		tagMask: ^uint16(0) << bits.Len(uint(size>>unit)),
-		unit:    unit,
-		count:   uint32(len(claims)),
+		homes: uint64(len(claims) + len(claims)*2/3 + 1), // three fifths full: then a look-up sees 1.75 slots
+		arena: a,
+		count: len(claims),
 	}
-	t.lay(claims, size)
+	t.slots = make([]slot, t.lastSlot(claims)+1)
+	names := make([]byte, 0, len(claims)*64)
+	next := 0
+	for _, c := range claims {
+		next = max(next, t.home(prefixOf(&c.hash)))
+		t.slots[next] = c.slot
+		t.slots[next].names = uint32(len(names))
+		names = append(names, c.names...)
+		next++
+	}
+	t.names = string(names) // without the capacity to spare
 	return t
 }
 
-// layout finds the least unit in which a cell can tell every place, and the size of claims in it.
-func layout(claims []claim) (unit uint8, size int) {
-	for unit = cacheLine; ; unit++ {
-		size = 0
-		for _, c := range claims {
-			size += padded(len(c), unit)
+// lastSlot is where the last of claims comes to stand.
+func (t *table) lastSlot(claims []claim) int {
+	next := 0
+	for i := range claims {
+		next = max(next, t.home(prefixOf(&claims[i].hash))) + 1
+	}
+	return next - 1
+}
+
+// home is the slot where a hash belongs. Greater hashes belong further back.
+func (t *table) home(p prefix) int {
+	home, _ := bits.Mul64(uint64(p)<<shardBits, t.homes)
+	return int(home)
+}
+
+// find returns the first claim on h, or nil.
+func (t *table) find(h *keys.Hash, p prefix) *slot {
+	for i := t.home(p); i < len(t.slots) && t.slots[i].is(held); i++ {
+		s := &t.slots[i]
+		if s.hash == *h {
+			return s
 		}
-		if size>>unit <= math.MaxUint16 {
-			return unit, size
+		if prefixOf(&s.hash) > p { // h would stand before it
+			return nil
 		}
 	}
-}
-
-func padded(n int, unit uint8) int {
-	return (n + 1<<unit - 1) >> unit << unit
-}
-
-func (t *table) lay(claims []claim, size int) {
-	text := make([]byte, size)
-	at := 0
-	for i, c := range claims {
-		if i == 0 || claims[i-1].hash() != c.hash() {
-			t.place(c.hash(), uint16(at>>t.unit+1))
-		}
-		copy(text[at:], c)
-		at += padded(len(c), t.unit)
-	}
-	t.claims = string(text)
-}
-
-// place puts the position of a claim in the first empty cell for its hash.
-func (t *table) place(hash string, position uint16) {
-	i, tag := t.probe(uint64At(hash, 8))
-	for t.cells[i] != 0 {
-		i = t.after(i)
-	}
-	t.cells[i] = tag | position
-}
-
-// find returns the first claim on h, or an empty one.
-func (t *table) find(h *keys.Hash) claim {
-	i, tag := t.probe(binary.BigEndian.Uint64(h[8:]))
-	for {
-		cell := t.cells[i]
-		if cell == 0 {
-			return ""
-		}
-		if cell&t.tagMask == tag {
-			at := int(cell&^t.tagMask-1) << t.unit
-			if c := firstClaim(t.claims[at:]); c.hash() == string(h[:]) {
-				return c
-			}
-		}
-		i = t.after(i)
-	}
-}
-
-// probe returns the first cell to look at for a hash, and its tag.
-func (t *table) probe(second8 uint64) (cell int, tag uint16) {
-	high, _ := bits.Mul64(second8, uint64(len(t.cells)))
-	return int(high), uint16(second8) & t.tagMask
-}
-
-func (t *table) after(cell int) int {
-	if cell++; cell < len(t.cells) {
-		return cell
-	}
-	return 0
-}
-
-// bytes is the memory that t takes.
-func (t *table) bytes() int64 {
-	const own, perCell = 48, 2
-	if t == nil {
-		return 0
-	}
-	return own + int64(len(t.claims)) + perCell*int64(len(t.cells))
-}
-
-func (t *table) len() int64 {
-	if t == nil {
-		return 0
-	}
-	return int64(t.count)
+	return nil
 }
 
 // each yields all claims in their order.
@@ -146,24 +88,41 @@ func (t *table) each() iter.Seq[claim] {
 		if t == nil {
 			return
 		}
-		for rest := t.claims; rest != ""; {
-			c := firstClaim(rest)
-			if !yield(c) {
+		for i := range t.slots {
+			s := &t.slots[i]
+			if s.is(held) && !yield(claim{*s, t.names[s.names:][:s.namesLen()]}) {
 				return
 			}
-			rest = rest[padded(len(c), t.unit):]
 		}
 	}
 }
 
-// sortedClaims puts claims in their order that stand one behind the other without padding.
-func sortedClaims(claims []byte) []claim {
-	var all []claim
-	for rest := string(claims); rest != ""; {
-		c := firstClaim(rest)
-		all = append(all, c)
-		rest = rest[len(c):]
+// inArena returns a copy of t whose grants stand in another arena.
+func (t *table) inArena(a *arena) *table {
+	moved := *t
+	moved.arena = a
+	moved.slots = make([]slot, len(t.slots))
+	for i, s := range t.slots {
+		if s.is(held) {
+			s.grant = a.hold([]byte(grantAt(t.arena, s.grant)))
+		}
+		moved.slots[i] = s
 	}
-	slices.SortFunc(all, compareClaims)
-	return all
+	return &moved
+}
+
+// bytes is the memory that t takes.
+func (t *table) bytes() int64 {
+	const own, perSlot = 64, 64
+	if t == nil {
+		return 0
+	}
+	return own + perSlot*int64(len(t.slots)) + int64(len(t.names))
+}
+
+func (t *table) len() int {
+	if t == nil {
+		return 0
+	}
+	return t.count
 }

@@ -61,7 +61,7 @@ func (f Format) Validate() error {
 	}
 	for i := range len(f.Prefix) {
 		if !isPrefixChar(f.Prefix[i]) {
-			return fmt.Errorf("key format: prefix %q: use letters, digits, '_', '-' and '.' only", f.Prefix)
+			return fmt.Errorf("key format: prefix %q: use letters, digits, '_' and '-' only", f.Prefix)
 		}
 	}
 	return nil
@@ -78,7 +78,7 @@ func (f Format) withDefaults() Format {
 }
 
 func isPrefixChar(c byte) bool {
-	return isAlphanumeric(c) || c == '_' || c == '-' || c == '.'
+	return isAlphanumeric(c) || c == '_' || c == '-'
 }
 
 func isAlphanumeric(c byte) bool {

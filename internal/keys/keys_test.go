@@ -46,10 +46,10 @@ func TestGeneratedKeysMatchGoldenVectors(t *testing.T) {
 		},
 		"the longest key": {
 			random:   bytes.Repeat([]byte{0xff}, 64),
-			format:   keys.Format{Prefix: strings.Repeat("p", 32), Bytes: 64},
-			wantKey:  "ppppppppppppppppppppppppppppppppXr9FaLRDkVciinSQeKjzsFVKaT8LZMssssWefe05V06eby3R5DLOZUrXNVoF5lfqw8Jes7ApveZQa5Lo3mw8i32SoRdy",
-			wantHash: "v1:69bd593c15d6c9271588ea8e027f4e3e483a6c570cc18b21eb7d7492167b4909",
-			wantHint: "ppppppppppppppppppppppppppppppppXr9F…",
+			format:   keys.Format{Prefix: strings.Repeat("p", 24), Bytes: 64},
+			wantKey:  "ppppppppppppppppppppppppXr9FaLRDkVciinSQeKjzsFVKaT8LZMssssWefe05V06eby3R5DLOZUrXNVoF5lfqw8Jes7ApveZQa5Lo3mw8i31jA4Yh",
+			wantHash: "v1:5dc3acdffecc8782e5bce58f8b3b5d84c944687f79f24292674cf9d617020e58",
+			wantHint: "ppppppppppppppppppppppppXr9F…",
 		},
 	}
 	for name, tt := range tests {
@@ -142,8 +142,9 @@ func TestGenerateRefuses(t *testing.T) {
 		"too few random bytes":             {rand.Reader, keys.Format{Bytes: 23}, "bytes is 23, use 24 to 64"},
 		"too many random bytes":            {rand.Reader, keys.Format{Bytes: 65}, "bytes is 65, use 24 to 64"},
 		"a negative number of bytes":       {rand.Reader, keys.Format{Bytes: -1}, "bytes is -1, use 24 to 64"},
-		"a prefix that is too long":        {rand.Reader, keys.Format{Prefix: strings.Repeat("p", 33)}, "at most 32"},
+		"a prefix that is too long":        {rand.Reader, keys.Format{Prefix: strings.Repeat("p", 25)}, "at most 24"},
 		"a prefix with a space":            {rand.Reader, keys.Format{Prefix: "my key"}, "use letters"},
+		"a prefix with a dot":              {rand.Reader, keys.Format{Prefix: "sk.live"}, "use letters"},
 		"a prefix outside ASCII":           {rand.Reader, keys.Format{Prefix: "schlüssel"}, "use letters"},
 		"a random source that runs short":  {bytes.NewReader(make([]byte, 31)), keys.Format{}, "read 32 random bytes"},
 		"a random source that is broken":   {iotest.ErrReader(errBroken), keys.Format{}, "broken"},
@@ -240,7 +241,7 @@ func counting(n int) []byte {
 
 func drawFormat(t *rapid.T) keys.Format {
 	return keys.Format{
-		Prefix: rapid.StringMatching(`[A-Za-z0-9_.-]{1,32}`).Draw(t, "prefix"),
+		Prefix: rapid.StringMatching(`[A-Za-z0-9_-]{1,24}`).Draw(t, "prefix"),
 		Bytes:  rapid.IntRange(keys.MinBytes, keys.MaxBytes).Draw(t, "bytes"),
 	}
 }
