@@ -110,7 +110,7 @@ func (e *environment) audit(ctx context.Context, report io.Writer) error {
 			return err
 		}
 		searched += len(content)
-		problems = append(problems, checkSearchable(path, content))
+		problems = append(problems, checkSearchable(path, content), checkUnbroken(path, content))
 		for _, f := range s.in(string(content)) {
 			problems = append(problems, fmt.Errorf("a piece of the key of ApiKey %s/%s stands %s at byte %d of %s",
 				f.of.namespace, f.of.name, f.spelling, f.offset, filepath.Base(path)))
@@ -174,6 +174,18 @@ func checkSearchable(path string, content []byte) error {
 		}
 		if matches && !strings.Contains(string(content), want) {
 			return fmt.Errorf("%s does not contain %s, so searching it proves nothing", name, want)
+		}
+	}
+	return nil
+}
+
+// brokenSigns are what a program writes down that has done what it must never do.
+var brokenSigns = []string{"WARNING: DATA RACE", "Observed a panic", "panic: "}
+
+func checkUnbroken(path string, content []byte) error {
+	for _, sign := range brokenSigns {
+		if at := strings.Index(string(content), sign); at >= 0 {
+			return fmt.Errorf("%s says %q: %.2000s", filepath.Base(path), sign, content[at:])
 		}
 	}
 	return nil

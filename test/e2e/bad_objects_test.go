@@ -182,7 +182,7 @@ func (b *badObjects) awaitAnswer(t *testing.T, v *stack.Verifier, key, wantReaso
 
 func (b *badObjects) checkAnswer(t *testing.T, v *stack.Verifier, key, wantReason string) error {
 	t.Helper()
-	got := askVerifier(t, v, key)
+	got := askVerifier(t, v, "", key)
 	reason := got.Header.Get("X-Apikey-Reason")
 	if reason != wantReason || (got.StatusCode == http.StatusOK) != (wantReason == "") {
 		return fmt.Errorf("it answers %d, reason %q, want reason %q", got.StatusCode, reason, wantReason)

@@ -138,20 +138,55 @@ func (e *environment) expect(t *testing.T, c call, wantStatus int, wantReason st
 	return a
 }
 
-// awaitStatus sends a request again and again until it is answered with a status, and returns how long that took.
+// awaitStatus sends a request until it is answered with a status, and returns how long that took. It then waits
+// until each verifier would have answered so: one may hear of a change some milliseconds after another.
 func (e *environment) awaitStatus(t *testing.T, c call, want int) time.Duration {
 	t.Helper()
 	began := time.Now()
+	var took time.Duration
 	for {
 		a := e.send(t, c)
-		took := time.Since(began)
-		if a.Status == want {
-			return took
+		if took = time.Since(began); a.Status == want {
+			break
 		}
 		if took > patience {
 			t.Fatalf("%s: waited %s in vain for %d; the last answer was %d", c.path, patience, want, a.Status)
 		}
 	}
+	e.awaitEverywhere(t, requirementOf(t, c.path), c.key, want)
+	return took
+}
+
+// requirementOf is what the route of a path demands.
+func requirementOf(t *testing.T, path string) string {
+	t.Helper()
+	for _, route := range routes {
+		if strings.HasPrefix(path, route.Path) {
+			return route.Requirement
+		}
+	}
+	t.Fatalf("there is no route for %s", path)
+	return ""
+}
+
+// awaitEverywhere waits until every verifier answers a key with a status.
+func (e *environment) awaitEverywhere(t *testing.T, requirement, key string, want int) {
+	t.Helper()
+	for _, v := range e.verifiers {
+		await(t, fmt.Sprintf("%d from %s", want, v.Name), func(context.Context) error {
+			if got := askVerifier(t, v, requirement, key); got.StatusCode != want {
+				return fmt.Errorf("it answers %d, %s", got.StatusCode, got.Header.Get("X-Apikey-Reason"))
+			}
+			return nil
+		})
+	}
+}
+
+// askVerifier asks a verifier itself, as nginx would for a GET.
+func askVerifier(t *testing.T, v *stack.Verifier, requirement, key string) *http.Response {
+	t.Helper()
+	return rawRequest(t, v.Address, "GET /auth/nginx?"+requirement+" HTTP/1.1\r\nHost: verifier\r\nX-Original-Method: GET\r\n"+
+		"X-Original-URL: http://a.test/\r\nX-Real-IP: 127.0.0.1\r\nX-API-Key: "+key+"\r\nConnection: close\r\n\r\n")
 }
 
 // identity are our headers as they reached the upstream; one that is missing there is missing here.

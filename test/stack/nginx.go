@@ -103,7 +103,9 @@ func (n *Nginx) configure(ctx context.Context) error {
 	if err := os.WriteFile(path, text.Bytes(), 0o600); err != nil {
 		return fmt.Errorf("write nginx.conf: %w", err)
 	}
-	if output, err := exec.CommandContext(ctx, n.binary, append([]string{"-t"}, n.args()...)...).CombinedOutput(); err != nil {
+	check := exec.CommandContext(ctx, n.binary, append([]string{"-t"}, n.args()...)...)
+	check.Env = childEnvironment()
+	if output, err := check.CombinedOutput(); err != nil {
 		return fmt.Errorf("nginx refuses %s: %w: %s", path, err, bytes.TrimSpace(output))
 	}
 	return nil

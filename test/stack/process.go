@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,6 +54,7 @@ func startProcess(name, logPath, program string, args ...string) (*Process, erro
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = childEnvironment()
 	cmd.SysProcAttr = childAttributes()
 	started := make(chan error)
 	spawn() <- func() { started <- cmd.Start() }
@@ -65,6 +67,12 @@ func startProcess(name, logPath, program string, args ...string) (*Process, erro
 		close(p.exited)
 	}()
 	return p, nil
+}
+
+// childEnvironment is ours without NGINX, which is where we find nginx and where nginx looks for the sockets
+// that it inherits.
+func childEnvironment() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "NGINX=") })
 }
 
 // PID is the process's id.
