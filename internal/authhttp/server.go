@@ -83,17 +83,16 @@ func (s *Server) configure(settings Settings) {
 	s.http.Handler = s.handle
 	s.http.ErrorHandler = s.handleError
 	s.http.Logger = quietLogger{s.logger}
-	s.http.SecureErrorLogMessage = true
+	s.http.SecureErrorLogMessage = true // should what quietLogger leaves out ever come through
 	s.http.Concurrency = settings.MaxConnections
 	s.http.ReadBufferSize = settings.MaxHeaderBytes
 	s.http.MaxRequestBodySize = settings.MaxBodyBytes
 	s.http.ReadTimeout = settings.ReadTimeout
 	s.http.WriteTimeout = settings.WriteTimeout
 	s.http.IdleTimeout = settings.IdleTimeout
-	s.http.CloseOnShutdown = true
+	s.http.CloseOnShutdown = true // for answers that were made before Drain and are sent after
 	s.http.DisablePreParseMultipartForm = true
 	s.http.NoDefaultServerHeader = true
-	s.http.NoDefaultContentType = true
 }
 
 // Serve answers on the connections that ln accepts, until Shutdown. It returns nil then, and an error when

@@ -82,8 +82,9 @@ func answers(t testing.TB, conn net.Conn, method string, most int) []string {
 			t.Errorf("body %q, content length %d, error %v", body, response.ContentLength, err)
 		}
 		_ = response.Body.Close()
-		if response.Header.Get("X-Request-Id") == "" || response.Header.Get("Cache-Control") != "no-store" {
-			t.Errorf("headers %v", response.Header)
+		h := response.Header
+		if h.Get("X-Request-Id") == "" || h.Get("Cache-Control") != "no-store" || h["Server"] != nil || h["Content-Type"] != nil {
+			t.Errorf("headers %v", h)
 		}
 		answer := strings.TrimSpace(fmt.Sprint(response.StatusCode, " ", response.Header.Get("X-Apikey-Reason")))
 		if response.Close {
@@ -151,7 +152,7 @@ func TestOnTheWire(t *testing.T) {
 		},
 		"a form is not parsed": {
 			raw: "POST /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\n" +
-				"Content-Type: multipart/form-data; boundary=b\nContent-Length: 5\n\n--b--",
+				"Content-Type: multipart/form-data; boundary=b\nContent-Length: 5\n\nhello",
 			want: []string{"200"},
 		},
 		"a body within bounds that waits for leave": {
@@ -159,8 +160,14 @@ func TestOnTheWire(t *testing.T) {
 			want: []string{"100", "401 unknown_key"},
 		},
 		"a body that is too large": {
-			raw:  "POST /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\nContent-Length: 16385\n\n",
+			raw: "POST /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\nContent-Length: 16385\n\n" +
+				strings.Repeat("b", 16385),
 			want: []string{malformed, "closed"},
+		},
+		"the largest body": {
+			raw: "POST /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\nContent-Length: 16384\n\n" +
+				strings.Repeat("b", 16384),
+			want: []string{"200"},
 		},
 		"chunks that are too large": {
 			raw:  "POST /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\nTransfer-Encoding: chunked\n\nFFFFFFF\n",
@@ -283,11 +290,25 @@ func TestAConnectionOnWhichNothingComesIsNoDecision(t *testing.T) {
 }
 
 func TestAnIdleConnectionIsClosed(t *testing.T) {
-	f := newFixture(t, func(s *Settings) { s.IdleTimeout = 50 * time.Millisecond })
+	f := newFixture(t, func(s *Settings) { s.IdleTimeout, s.ReadTimeout = 50*time.Millisecond, time.Minute })
 	conn := dial(t, f.serve(t))
 	f.send(t, conn, "GET /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\n\n")
 	if diff := cmp.Diff([]string{"200", "closed"}, answers(t, conn, "", 2)); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
+func TestAProxyThatTakesNoAnswersIsLetGo(t *testing.T) {
+	f := newFixture(t, func(s *Settings) { s.WriteTimeout = 50 * time.Millisecond })
+	conn := dial(t, f.serve(t))
+	requests := []byte(strings.Repeat("GET /auth/nginx HTTP/1.1\r\nHost: v\r\n\r\n", 1000))
+	for { // until the answers that nobody reads fill all buffers, and then ours are full as well
+		if _, err := conn.Write(requests); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the connection is still open")
+			}
+			return
+		}
 	}
 }
 

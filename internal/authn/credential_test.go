@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -36,6 +37,20 @@ func TestBoundsOfACredential(t *testing.T) {
 	}
 	if c := UnreadableCredential(); c.Missing() || !c.malformed {
 		t.Error("an unreadable credential is not malformed")
+	}
+}
+
+func TestEveryByteCountsWhereverItStands(t *testing.T) {
+	for length := 1; length <= 20; length++ {
+		for at := range length {
+			for b := range 256 {
+				key := bytes.Repeat([]byte("k"), length)
+				key[at] = byte(b)
+				if got, want := NewCredential(key).malformed, b < 0x20 || b > 0x7e; got != want {
+					t.Fatalf("byte %#x at %d of %d: malformed is %v", b, at, length, got)
+				}
+			}
+		}
 	}
 }
 
