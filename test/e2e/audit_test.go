@@ -89,20 +89,28 @@ func (s search) in(text string) []finding {
 
 // audit searches everything that was written while the environment ran for the keys that were issued in it:
 // all logs, every state of every ApiKey, all events, all refusals and the metrics of each process. It first
-// makes sure that what it searches is really there.
+// makes sure that it would find them, and that what it searches is really there.
 func (e *environment) audit(ctx context.Context, report io.Writer) error {
-	if err := e.saveMetrics(ctx); err != nil {
+	randomParts, err := e.issuedKeys(ctx)
+	if err != nil {
 		return fmt.Errorf("search for keys: %w", err)
 	}
-	randomParts, err := e.witness.randomParts()
+	s := newSearch(randomParts)
+	secrets, err := e.Kubectl(ctx, "get", "secrets", "--all-namespaces", "--output=json")
 	if err != nil {
+		return err
+	}
+	if len(s.in(secrets)) == 0 {
+		return errors.New("search for keys: none is found even in the Secrets, so the search proves nothing")
+	}
+	if err := e.saveMetrics(ctx); err != nil {
 		return fmt.Errorf("search for keys: %w", err)
 	}
 	files, err := filepath.Glob(filepath.Join(e.LogDir(), "*"))
 	if err != nil {
 		return err
 	}
-	s, searched := newSearch(randomParts), 0
+	searched := 0
 	var problems []error
 	for _, path := range files {
 		content, err := os.ReadFile(path)
@@ -110,17 +118,32 @@ func (e *environment) audit(ctx context.Context, report io.Writer) error {
 			return err
 		}
 		searched += len(content)
-		problems = append(problems, checkSearchable(path, content), checkUnbroken(path, content))
-		for _, f := range s.in(string(content)) {
-			problems = append(problems, fmt.Errorf("a piece of the key of ApiKey %s/%s stands %s at byte %d of %s",
-				f.of.namespace, f.of.name, f.spelling, f.offset, filepath.Base(path)))
-		}
+		problems = append(problems, s.inspect(filepath.Base(path), string(content)))
 	}
 	_, err = fmt.Fprintf(report, "searched %d kB in %d files for pieces of %d issued keys\n", searched/1000, len(files), len(randomParts))
-	if len(randomParts) == 0 {
-		problems = append(problems, errors.New("no key was issued, so the search proves nothing"))
-	}
 	return errors.Join(append(problems, err)...)
+}
+
+// issuedKeys waits until there is a key to search for, and returns the random parts of all.
+func (e *environment) issuedKeys(ctx context.Context) (randomParts map[string]owner, err error) {
+	err = stack.Await(ctx, "a key to search for", patience, func(context.Context) error {
+		var err error
+		if randomParts, err = e.witness.randomParts(); err == nil && len(randomParts) == 0 {
+			err = errors.New("none was issued, so the search would prove nothing")
+		}
+		return err
+	})
+	return randomParts, err
+}
+
+// inspect says what is wrong with one file.
+func (s search) inspect(name, content string) error {
+	problems := []error{checkSearchable(name, content), checkUnbroken(name, content)}
+	for _, f := range s.in(content) {
+		problems = append(problems, fmt.Errorf("a piece of the key of ApiKey %s/%s stands %s at byte %d of %s",
+			f.of.namespace, f.of.name, f.spelling, f.offset, name))
+	}
+	return errors.Join(problems...)
 }
 
 // saveMetrics puts the metrics of every manager and verifier that still runs beside the logs.
@@ -165,14 +188,13 @@ var mustContain = map[string]string{
 	"verifier*.metrics": "apikey_operator_verifier_decisions_total",
 }
 
-func checkSearchable(path string, content []byte) error {
-	name := filepath.Base(path)
+func checkSearchable(name, content string) error {
 	for pattern, want := range mustContain {
 		matches, err := filepath.Match(pattern, name)
 		if err != nil {
 			return err
 		}
-		if matches && !strings.Contains(string(content), want) {
+		if matches && !strings.Contains(content, want) {
 			return fmt.Errorf("%s does not contain %s, so searching it proves nothing", name, want)
 		}
 	}
@@ -182,10 +204,10 @@ func checkSearchable(path string, content []byte) error {
 // brokenSigns are what a program writes down that has done what it must never do.
 var brokenSigns = []string{"WARNING: DATA RACE", "Observed a panic", "panic: "}
 
-func checkUnbroken(path string, content []byte) error {
+func checkUnbroken(name, content string) error {
 	for _, sign := range brokenSigns {
-		if at := strings.Index(string(content), sign); at >= 0 {
-			return fmt.Errorf("%s says %q: %.2000s", filepath.Base(path), sign, content[at:])
+		if at := strings.Index(content, sign); at >= 0 {
+			return fmt.Errorf("%s says %q: %.2000s", name, sign, content[at:])
 		}
 	}
 	return nil

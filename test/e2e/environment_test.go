@@ -115,6 +115,10 @@ func (e *environment) startSharedProcesses(ctx context.Context) error {
 			return err
 		}
 	}
+	// Whichever tests are chosen to run, there is a key to search for.
+	if _, err := e.KubectlWithInput(ctx, manifest("default", "searched-for", "{}"), "apply", "-f", "-"); err != nil {
+		return err
+	}
 	e.nginx, err = e.StartNginx(ctx, stack.NginxOptions{
 		Verifiers: addressesOf(e.verifiers), Upstream: e.upstream.Address, Routes: routes,
 	})
