@@ -18,19 +18,24 @@ type places struct {
 	cookie        []byte
 }
 
-// credential finds the key of a request whose original URL is the given one.
-func (p *places) credential(h *fasthttp.RequestHeader, originalURL []byte) authn.Credential {
-	c := fromValue(only(h.PeekAll(p.header)))
+// credential finds the key of a request whose original URL is the given one. An answer may be shared with
+// other requests only where the key stood in a header of its own: a proxy that keeps answers by method, URL
+// and those headers, as is usual, would otherwise give it to a request without any key.
+func (p *places) credential(h *fasthttp.RequestHeader, originalURL []byte) (c authn.Credential, shareable bool) {
+	c = fromValue(only(h.PeekAll(p.header)))
 	if c.Missing() && p.authorization {
 		c = fromAuthorization(only(h.PeekAll(fasthttp.HeaderAuthorization)))
 	}
-	if c.Missing() && len(p.query) > 0 {
+	if !c.Missing() {
+		return c, true
+	}
+	if len(p.query) > 0 {
 		c = fromQuery(originalURL, p.query)
 	}
 	if c.Missing() && len(p.cookie) > 0 {
 		c = fromCookies(h.PeekAll(fasthttp.HeaderCookie), p.cookie)
 	}
-	return c
+	return c, false
 }
 
 // only returns the one value that is repeated in values. Empty ones count as absent. Two that differ are a

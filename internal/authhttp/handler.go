@@ -19,13 +19,17 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	// The raw bytes, since the path that fasthttp offers is decoded and normalised.
 	route, query := s.routeOf(ctx.Request.Header.RequestURI())
 	request := authn.Request{Ready: s.ready(), Now: started}
+	shareable := false
 	if route.original != nil {
 		original := route.original(&ctx.Request.Header)
 		request.Requirement = s.requirements.get(query)
-		request.Credential = s.places.credential(&ctx.Request.Header, original.url)
+		request.Credential, shareable = s.places.credential(&ctx.Request.Header, original.url)
 		request.Method = original.method
 	}
 	decision := s.decider.Decide(&request)
+	if !shareable {
+		decision.CacheSeconds = 0
+	}
 	s.answer(ctx, route, &decision)
 	if decision.Reason == authn.InvalidRequirement {
 		s.metrics.InvalidRequirement()
@@ -52,11 +56,15 @@ func (s *Server) routeOf(target []byte) (r *route, query []byte) {
 // much of it, or too slow. What it says of the error may hold a key, so it is neither sent nor logged.
 func (s *Server) handleError(ctx *fasthttp.RequestCtx, err error) {
 	defer s.denyAfterPanic(ctx)
-	s.answer(ctx, &s.noRoute, &authn.Decision{Reason: authn.MalformedCredential})
+	reason := authn.MalformedCredential
+	if !s.ready() {
+		reason = authn.NotReady
+	}
+	s.answer(ctx, &s.noRoute, &authn.Decision{Reason: reason})
 	if _, silent := err.(net.Error); silent { //nolint:errorlint // wrapped, it means that something had come
 		return // someone connected and sent nothing, as a probe does; no request, no decision
 	}
-	s.noRoute.decided(authn.MalformedCredential, 0)
+	s.noRoute.decided(reason, Unmeasured)
 }
 
 // denyAfterPanic refuses a request that met a bug of ours; fasthttp itself recovers from nothing.
@@ -66,7 +74,7 @@ func (s *Server) denyAfterPanic(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	s.metrics.Panicked()
-	s.noRoute.decided(authn.NotReady, 0)
+	s.noRoute.decided(authn.NotReady, Unmeasured)
 	ctx.Response.Reset()
 	s.answer(ctx, &s.noRoute, &authn.Decision{Reason: authn.NotReady})
 	ctx.SetConnectionClose()

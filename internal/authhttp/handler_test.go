@@ -322,10 +322,16 @@ func TestDistinctRequirementsDoNotFillMemoryOrTheLog(t *testing.T) {
 		f.ask(t, fmt.Sprintf("/auth/nginx?nonsense=%d", i), "X-API-Key", f.key)
 	}
 	f.ask(t, "/auth/nginx?tenant="+strings.Repeat("a", maxRequirementBytes), "X-API-Key", f.key)
+	if kept := len(*f.requirements.known.Load()); kept != maxInvalid {
+		t.Errorf("%d are kept, want %d: nonsense must leave room for what routes demand", kept, maxInvalid)
+	}
+	for i := range maxRequirements {
+		f.ask(t, fmt.Sprintf("/auth/nginx?permission=p%d", i), "X-API-Key", f.key)
+	}
 	if kept := len(*f.requirements.known.Load()); kept != maxRequirements {
 		t.Errorf("%d are kept, want %d", kept, maxRequirements)
 	}
-	if lines, want := strings.Count(f.log.String(), "\n"), maxRequirements+1; lines != want { // and one that says it is full
+	if lines, want := strings.Count(f.log.String(), "\n"), maxInvalid+1; lines != want { // and one that says it is full
 		t.Errorf("%d lines, want %d", lines, want)
 	}
 	// What does not fit is decided the same, right and wrong.
@@ -335,6 +341,30 @@ func TestDistinctRequirementsDoNotFillMemoryOrTheLog(t *testing.T) {
 		if got := reasonOf(f.ask(t, "/auth/nginx?"+query, "X-API-Key", f.key)); got != want {
 			t.Errorf("%s: reason = %q, want %q", query, got, want)
 		}
+	}
+}
+
+func TestOnlyAnAnswerToAKeyInAHeaderMayBeKept(t *testing.T) {
+	tests := map[string]struct {
+		headers []string
+		want    string
+	}{
+		"in its own header":     {[]string{"X-API-Key", "KEY"}, "max-age=60"},
+		"in Authorization":      {[]string{"Authorization", "Bearer KEY"}, "max-age=60"},
+		"in a cookie":           {[]string{"Cookie", "api_key=KEY"}, "no-store"},
+		"in the original query": {[]string{"X-Original-URL", "http://a.test/?api_key=KEY"}, "no-store"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, func(s *Settings) { s.Cookie, s.QueryParameter = "api_key", "api_key" })
+			for i := range tt.headers {
+				tt.headers[i] = strings.ReplaceAll(tt.headers[i], "KEY", f.key)
+			}
+			answer := f.ask(t, "/auth/nginx?cache=60", tt.headers...)
+			if got := string(answer.Response.Header.Peek("Cache-Control")); reasonOf(answer) != "allowed" || got != tt.want {
+				t.Errorf("%s with Cache-Control %q, want allowed with %q", reasonOf(answer), got, tt.want)
+			}
+		})
 	}
 }
 

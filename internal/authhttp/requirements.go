@@ -14,6 +14,7 @@ import (
 // annotations; whoever sends more than fit has each parsed anew, in a microsecond or two.
 const (
 	maxRequirements     = 1024
+	maxInvalid          = 256 // of them, so that whoever can reach the verifier cannot crowd out what routes demand
 	maxRequirementBytes = 4 << 10
 )
 
@@ -21,7 +22,9 @@ const (
 type requirements struct {
 	logger *slog.Logger
 	known  atomic.Pointer[map[string]*authn.Requirement] // nil for an invalid one
-	adding sync.Mutex
+
+	adding  sync.Mutex
+	invalid int // how many of the known ones are
 }
 
 func newRequirements(logger *slog.Logger) *requirements {
@@ -52,8 +55,11 @@ func (r *requirements) add(query string, requirement *authn.Requirement) bool {
 	r.adding.Lock()
 	defer r.adding.Unlock()
 	known := *r.known.Load()
-	if _, ok := known[query]; ok || len(known) >= maxRequirements {
+	if _, ok := known[query]; ok || len(known) >= maxRequirements || requirement == nil && r.invalid >= maxInvalid {
 		return false
+	}
+	if requirement == nil {
+		r.invalid++
 	}
 	more := maps.Clone(known)
 	more[query] = requirement

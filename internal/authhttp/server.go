@@ -2,6 +2,7 @@ package authhttp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,13 +12,17 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+	"golang.org/x/net/netutil"
 
 	"github.com/apikey-operator/apikey-operator/internal/authn"
 )
 
+// Unmeasured stands for the time of a refusal that nothing was decided for.
+const Unmeasured time.Duration = -1
+
 // Metrics is where a Server says what it does.
 type Metrics interface {
-	// Decisions returns what is told of each decision in a dialect, and how long it took.
+	// Decisions returns what is told of each decision in a dialect, and how long it took, or Unmeasured.
 	Decisions(dialect string) func(reason authn.Reason, took time.Duration)
 	// InvalidRequirement is told of each request to a route whose demands cannot be understood.
 	InvalidRequirement()
@@ -39,9 +44,14 @@ type Server struct {
 	routes       []route
 	noRoute      route
 	draining     atomic.Bool
-	stopped      atomic.Bool
-	panics       atomic.Int64
-	strayed      sync.Once // whether a path that is nobody's was logged
+
+	maxConnections int
+	starting       sync.Mutex // over what follows
+	listeners      []net.Listener
+	stopped        bool
+
+	panics  atomic.Int64
+	strayed sync.Once // whether a path that is nobody's was logged
 }
 
 // New makes a Server that asks decider. Until ready reports true it refuses everything; now is the clock that keys
@@ -84,7 +94,8 @@ func (s *Server) configure(settings Settings) {
 	s.http.ErrorHandler = s.handleError
 	s.http.Logger = quietLogger{s.logger}
 	s.http.SecureErrorLogMessage = true // should what quietLogger leaves out ever come through
-	s.http.Concurrency = settings.MaxConnections
+	s.maxConnections = settings.MaxConnections
+	s.http.Concurrency = 2 * settings.MaxConnections // never reached: the listener keeps to the limit
 	s.http.ReadBufferSize = settings.MaxHeaderBytes
 	s.http.MaxRequestBodySize = settings.MaxBodyBytes
 	s.http.ReadTimeout = settings.ReadTimeout
@@ -98,13 +109,25 @@ func (s *Server) configure(settings Settings) {
 // Serve answers on the connections that ln accepts, until Shutdown. It returns nil then, and an error when
 // ln fails for good. It closes ln.
 func (s *Server) Serve(ln net.Listener) error {
-	if s.stopped.Load() {
+	if !s.listenOn(ln) {
 		return ln.Close()
 	}
-	if err := s.http.Serve(&patientListener{Listener: ln, logger: s.logger}); err != nil {
+	// More connections than allowed wait to be accepted: whatever was answered to them would be a 500 to
+	// nginx's client, and waiting is often short.
+	limited := netutil.LimitListener(ln, s.maxConnections)
+	if err := s.http.Serve(&patientListener{Listener: limited, logger: s.logger}); err != nil {
 		return fmt.Errorf("accept connections of proxies on %s: %w", ln.Addr(), err)
 	}
 	return nil
+}
+
+// listenOn notes what Shutdown has to close, and reports whether there was none yet: the library does not
+// know of a listener until it accepts from it.
+func (s *Server) listenOn(ln net.Listener) bool {
+	s.starting.Lock()
+	defer s.starting.Unlock()
+	s.listeners = append(s.listeners, ln)
+	return !s.stopped
 }
 
 // Drain makes every answer from now on close its connection, so that proxies come back on new ones, which may
@@ -117,8 +140,16 @@ func (s *Server) Drain() {
 // Where ctx ends before that, it returns its error and the rest is left to the end of the process.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.Drain()
-	s.stopped.Store(true)
-	return s.http.ShutdownWithContext(ctx)
+	s.starting.Lock()
+	s.stopped = true
+	for _, ln := range s.listeners {
+		_ = ln.Close() // what is closed already needs no closing
+	}
+	s.starting.Unlock()
+	if err := s.http.ShutdownWithContext(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("finish the requests in flight: %w", err)
+	}
+	return nil
 }
 
 // quietLogger takes what fasthttp logs. Errors of single connections are left out: they quote what was sent,

@@ -23,14 +23,14 @@ type Settings struct {
 	// Realm stands in WWW-Authenticate. Default apikey-operator.
 	Realm string
 
-	// MaxHeaderBytes bounds the request line and the headers together, and is what each connection
-	// takes in memory. Default 64 KiB: nginx accepts 32 KiB from a client by default, and repeats the
+	// MaxHeaderBytes bounds the request line and the headers together. A connection takes as much memory
+	// and some 10 KiB, and up to three times as much after headers of that size. Default 64 KiB: nginx accepts 32 KiB from a client by default, and repeats the
 	// URI in two headers of its own. 4 KiB to 1 MiB.
 	MaxHeaderBytes int
 	// MaxBodyBytes bounds the body, which nothing looks at. Default 16 KiB; nginx sends none. 1 byte to
 	// 1 MiB.
 	MaxBodyBytes int
-	// MaxConnections bounds how many are served at once; what comes on top is turned away. Default 8192.
+	// MaxConnections bounds how many are served at once; what comes on top waits to be accepted. Default 8192.
 	// 1 to 1048576.
 	MaxConnections int
 

@@ -331,7 +331,7 @@ func TestAPanicClosesItsConnectionAndTheServerServesOn(t *testing.T) {
 	}
 }
 
-func TestMoreConnectionsThanAllowedAreTurnedAway(t *testing.T) {
+func TestMoreConnectionsThanAllowedWaitForTheirTurn(t *testing.T) {
 	f := newFixture(t, func(s *Settings) { s.MaxConnections = 1 })
 	address := f.serve(t)
 	first := dial(t, address)
@@ -339,8 +339,18 @@ func TestMoreConnectionsThanAllowedAreTurnedAway(t *testing.T) {
 	if diff := cmp.Diff([]string{"200"}, answers(t, first, "", 1)); diff != "" {
 		t.Fatalf("answers (-want +got):\n%s", diff)
 	}
-	response, err := io.ReadAll(dial(t, address))
-	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) || !strings.HasPrefix(string(response), "HTTP/1.1 503 ") {
-		t.Errorf("answer %q, error %v", response, err)
+	second := dial(t, address)
+	f.send(t, second, "GET /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\n\n")
+	if err := second.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := second.Read(make([]byte, 1)); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("the second connection was served beside the first: %d bytes, %v", n, err)
+	}
+	if err := errors.Join(second.SetReadDeadline(time.Time{}), first.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"200"}, answers(t, second, "", 1)); diff != "" {
+		t.Errorf("answers on the second connection (-want +got):\n%s", diff)
 	}
 }

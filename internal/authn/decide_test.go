@@ -188,7 +188,7 @@ func TestDecisionsOnPermissions(t *testing.T) {
 			held: []string{"view"}, query: "rule=GET:view&rule=*:admin", method: "GET", wantReason: authn.Allowed,
 		},
 		"a later rule that would be met does not": {
-			[]string{"view"}, "rule=*:admin&rule=GET:view", "GET", authn.PermissionDenied, "admin",
+			[]string{"view"}, "rule=GET,PUT:admin&rule=GET,POST:view", "GET", authn.PermissionDenied, "admin",
 		},
 		"the rule for all methods": {
 			held: []string{"admin"}, query: "rule=GET:view&rule=*:admin", method: "DELETE", wantReason: authn.Allowed,

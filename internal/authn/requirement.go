@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,7 +52,8 @@ var (
 //
 //	permission=P       the key must hold P; repeatable, then all of them
 //	rule=METHODS:P     the first rule whose comma-separated methods (or *) include the request's adds P;
-//	                   repeatable; where there are rules and none matches, the request is refused
+//	                   repeatable; where there are rules and none matches, the request is refused; a rule
+//	                   whose methods are all taken by earlier ones is an error
 //	tenant=T           the key's tenant must be T
 //	scope.DIM=VALUE    the key's scope DIM must include VALUE; repeatable, then all of them
 //	namespace=NS       the ApiKey must live in NS
@@ -139,6 +141,9 @@ func (r *Requirement) addRule(value string) error {
 	if methods != "*" {
 		rule.methods = strings.Split(methods, ",")
 	}
+	if r.covers(rule.methods) {
+		return errors.New("the rules before it take all its methods, so it never applies: put it first, or take it out")
+	}
 	for _, m := range rule.methods {
 		if !methodSyntax.MatchString(m) {
 			return errors.New("write methods in capitals and separate them by commas, or write * alone for all")
@@ -146,6 +151,16 @@ func (r *Requirement) addRule(value string) error {
 	}
 	r.rules = append(r.rules, rule)
 	return nil
+}
+
+// covers reports whether the rules so far take all of these methods, nil standing for any. A rule that comes
+// after them would never be asked, and its author would believe the route to be protected by it.
+func (r *Requirement) covers(methods []string) bool {
+	taken := func(m string) bool {
+		return slices.ContainsFunc(r.rules, func(earlier rule) bool { return earlier.methods == nil || slices.Contains(earlier.methods, m) })
+	}
+	any := slices.ContainsFunc(r.rules, func(earlier rule) bool { return earlier.methods == nil })
+	return any || len(methods) > 0 && !slices.ContainsFunc(methods, func(m string) bool { return !taken(m) })
 }
 
 func (r *Requirement) addScope(dimension, value string) error {

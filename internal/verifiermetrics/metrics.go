@@ -74,7 +74,8 @@ func sizes(stats func() index.Stats) []prometheus.Collector {
 	}
 }
 
-// Decisions returns what is told of each decision in a dialect, and how long it took. All its counters
+// Decisions returns what is told of each decision in a dialect, and how long it took; less than nothing where
+// nothing was measured. All its counters
 // exist from the start, at zero, and are resolved once.
 func (m *Metrics) Decisions(dialect string) func(reason authn.Reason, took time.Duration) {
 	var counters [authn.ReasonCount]prometheus.Counter
@@ -83,7 +84,9 @@ func (m *Metrics) Decisions(dialect string) func(reason authn.Reason, took time.
 	}
 	return func(reason authn.Reason, took time.Duration) {
 		counters[reason].Inc()
-		m.duration.Observe(took.Seconds())
+		if took >= 0 { // a refusal that nothing was decided for would make decisions look quicker
+			m.duration.Observe(took.Seconds())
+		}
 	}
 }
 

@@ -1,0 +1,45 @@
+package structure
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/apikey-operator/apikey-operator/internal/authn"
+)
+
+// authURLAnnotation is what ingress-nginx lets an auth-url be made of since 1.12, without nginx's variables
+// (URLWithNginxVariableRegex in internal/ingress/annotations/parser/validators.go).
+var authURLAnnotation = regexp.MustCompile(`^[-._~a-zA-Z0-9/:,?&=]*$`)
+
+// writtenAuthURL finds the auth URLs in a text, up to what can no longer belong to one.
+var writtenAuthURL = regexp.MustCompile("http://[^\\s`;\"]*/auth/nginx[^\\s`;\"]*")
+
+func TestEveryAuthURLInTheDocsIsOneThatIngressNginxAndTheVerifierTake(t *testing.T) {
+	guides, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, guide := range append(guides, "../../README.md") {
+		text, err := os.ReadFile(guide)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, url := range writtenAuthURL.FindAllString(string(text), -1) {
+			found++
+			if !authURLAnnotation.MatchString(url) {
+				t.Errorf("%s: ingress-nginx refuses the annotation %s", filepath.Base(guide), url)
+			}
+			_, query, _ := strings.Cut(url, "?")
+			if _, err := authn.ParseRequirement(query); err != nil {
+				t.Errorf("%s: the verifier refuses every request of %s: %v", filepath.Base(guide), url, err)
+			}
+		}
+	}
+	if found < 2 {
+		t.Errorf("%d auth URLs were found, want at least those of the README and of docs/verifier.md", found)
+	}
+}
