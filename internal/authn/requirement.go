@@ -159,8 +159,8 @@ func (r *Requirement) covers(methods []string) bool {
 	taken := func(m string) bool {
 		return slices.ContainsFunc(r.rules, func(earlier rule) bool { return earlier.methods == nil || slices.Contains(earlier.methods, m) })
 	}
-	any := slices.ContainsFunc(r.rules, func(earlier rule) bool { return earlier.methods == nil })
-	return any || len(methods) > 0 && !slices.ContainsFunc(methods, func(m string) bool { return !taken(m) })
+	all := slices.ContainsFunc(r.rules, func(earlier rule) bool { return earlier.methods == nil })
+	return all || len(methods) > 0 && !slices.ContainsFunc(methods, func(m string) bool { return !taken(m) })
 }
 
 func (r *Requirement) addScope(dimension, value string) error {

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -21,87 +20,73 @@ var faultKinds = []faultKind{
 
 func TestIssueSurvivesAFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
-	forEveryFault(t, func(t *testing.T, f fault) *process {
-		l := newLab(t)
-		p := l.start(f)
-		p.settleWithSuccessors()
-		l.finish(f, 1)
-		return p
-	})
+	forEveryFault(t, publishes(1, func(*lab) {}))
 }
 
 func TestALostSecretIsReplacedDespiteAFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
-	forEveryFault(t, func(t *testing.T, f fault) *process {
-		l := newLab(t)
+	forEveryFault(t, publishes(2, func(l *lab) {
 		l.start(fault{}).settle()
 		l.deleteSecret()
-		p := l.start(f)
-		p.settleWithSuccessors()
-		l.finish(f, 2)
-		return p
-	})
+	}))
 }
 
 func TestATamperedSecretIsReplacedDespiteAFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
-	forEveryFault(t, func(t *testing.T, f fault) *process {
-		l := newLab(t)
+	forEveryFault(t, publishes(2, func(l *lab) {
 		l.start(fault{}).settle()
-		l.tamper(func(s *corev1.Secret) { s.Data["api-key"] = []byte("somebody else's") })
-		p := l.start(f)
-		p.settleWithSuccessors()
-		l.finish(f, 2)
-		return p
-	})
+		l.tamperWith("somebody else's")
+	}))
 }
 
 func TestWithoutTheWriteWindowAStaleUpdateStillLosesAtEveryCall(t *testing.T) {
 	t.Parallel()
-	forEveryFault(t, func(t *testing.T, f fault) *process {
-		l := newLab(t)
+	scenario := publishes(2, func(l *lab) {
 		l.window = time.Hour
 		l.start(fault{}).settle()
-		l.tamper(func(s *corev1.Secret) { s.Data["api-key"] = []byte("somebody else's") })
+		l.tamperWith("somebody else's")
+	})
+	forEveryFault(t, func(t *testing.T, f fault) *process {
 		if f.kind == pausedSecretLost || f.kind == pausedLongSecretLost {
 			f = fault{} // only the window keeps a stale create out
 		}
-		p := l.start(f)
-		p.settleWithSuccessors()
-		l.finish(f, 2)
-		return p
+		return scenario(t, f)
 	})
 }
 
 func TestAThirdCredentialInAGracePeriodSurvivesAFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
-	forEveryFault(t, func(t *testing.T, f fault) *process {
-		l := newLab(t)
+	forEveryFault(t, publishes(3, func(l *lab) {
 		l.start(fault{}).settle()
 		l.deleteSecret()
 		l.start(fault{}).settle()
 		l.deleteSecret()
-		p := l.start(f)
-		p.settleWithSuccessors()
-		l.finish(f, 3)
-		return p
-	})
+	}))
 }
 
 func TestAPreviousKeyThatWasPutBackIsReplacedDespiteAFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
-	forEveryFault(t, func(t *testing.T, f fault) *process {
-		l := newLab(t)
+	forEveryFault(t, publishes(3, func(l *lab) {
 		l.start(fault{}).settle()
 		first := l.published[0]
 		l.deleteSecret()
 		l.start(fault{}).settle()
-		l.tamper(func(s *corev1.Secret) { s.Data["api-key"] = []byte(first) })
+		l.tamperWith(first)
+	}))
+}
+
+// publishes is a scenario at whose end, whatever fault happens in the process that comes after the
+// preparation, so many credentials were published.
+func publishes(want int, prepare func(*lab)) func(*testing.T, fault) *process {
+	return func(t *testing.T, f fault) *process {
+		t.Helper()
+		l := newLab(t)
+		prepare(l)
 		p := l.start(f)
 		p.settleWithSuccessors()
-		l.finish(f, 3)
+		l.finish(f, want)
 		return p
-	})
+	}
 }
 
 func TestARevokedKeyStaysRevokedDespiteAFaultAtEveryCall(t *testing.T) {

@@ -111,7 +111,7 @@ func TestATamperedSecretGetsANewCredentialAndTheOldOneKeepsItsGrace(t *testing.T
 	l := newLab(t)
 	l.start(fault{}).settle()
 	l.takeEvents()
-	l.tamper(func(s *corev1.Secret) { s.Data["api-key"] = []byte("somebody else's") })
+	l.tamperWith("somebody else's")
 	l.start(fault{}).settle()
 
 	l.expectPublished(2)
@@ -330,6 +330,12 @@ func (l *lab) tamper(change func(*corev1.Secret)) {
 	change(secret)
 	l.must(l.admin.Update(l.t.Context(), secret))
 	l.tampered = true
+}
+
+// tamperWith puts another value in the place of the key.
+func (l *lab) tamperWith(value string) {
+	l.t.Helper()
+	l.tamper(func(s *corev1.Secret) { s.Data["api-key"] = []byte(value) })
 }
 
 func (l *lab) expectState(state v1alpha1.ApiKeyState, condition string, status metav1.ConditionStatus, reason string) {
