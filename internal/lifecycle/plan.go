@@ -15,9 +15,11 @@ func Next(d Desired, o Observed, s Settings, now time.Time) Plan {
 	if d.Revoked {
 		return rest(Plan{Credentials: standing})
 	}
-	plan := planSecret(o, s, standing, now)
+	plan := Plan{}
 	if lapsed(o, now) {
 		plan = renew(o, s, now)
+	} else {
+		plan = planSecret(o, s, standing, now)
 	}
 	plan.Wake = earliest(plan.Wake, d.ExpiresAt)
 	return plan

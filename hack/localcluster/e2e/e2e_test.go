@@ -26,7 +26,7 @@ func binary(t *testing.T) string {
 	t.Helper()
 	path := os.Getenv("LOCALCLUSTER")
 	if path == "" {
-		t.Skip("LOCALCLUSTER is not set to the path of the built program: run `make test-localcluster`")
+		t.Fatal("LOCALCLUSTER is not set to the path of the built program: run `make test-localcluster`")
 	}
 	return path
 }
