@@ -16,6 +16,7 @@ import (
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
 // +kubebuilder:printcolumn:name="Hint",type=string,JSONPath=`.status.hint`
 // +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.spec.expiresAt`
+// +kubebuilder:printcolumn:name="Next rotation",type=string,JSONPath=`.status.nextRotationTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Owner",type=string,priority=1,JSONPath=`.spec.owner`
 // +kubebuilder:printcolumn:name="Permissions",type=string,priority=1,JSONPath=`.spec.permissions`
@@ -104,13 +105,117 @@ type ApiKeySpec struct {
 	// +optional
 	Revoked bool `json:"revoked,omitempty"`
 
+	// revision asks for a new credential: a rotation is due when it exceeds the current credential's
+	// revision; the old credential keeps its grace period. It may not be lowered. 1 to 500000000.
+	// Example: 2, to replace the first credential.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=500000000
+	// +optional
+	Revision int64 `json:"revision,omitempty"`
+
+	// minRevision stops credentials of a lower revision at once, at the watch event and with the manager
+	// down too; the manager issues a new one where that stops the current one. It may not be lowered.
+	// 1 to 500000000. Example: 3, when the credential of revision 2 has leaked.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=500000000
+	// +optional
+	MinRevision int64 `json:"minRevision,omitempty"`
+
+	// rotation says when a credential is replaced and for how long the replaced one still works. Without
+	// it only revision and minRevision rotate.
+	// +optional
+	Rotation *Rotation `json:"rotation,omitempty"`
+
 	// format says what generated keys look like. A change takes effect when the next credential is issued.
 	// +optional
 	Format KeyFormat `json:"format,omitzero"`
 
-	// secret says where the plaintext goes.
+	// secret says where the plaintext goes. It has no meaning where source is given.
 	// +optional
 	Secret SecretTarget `json:"secret,omitzero"`
+
+	// source takes the key from elsewhere instead of generating one. Exactly one member is given, and
+	// which one it is may not change.
+	// +optional
+	Source *KeySource `json:"source,omitempty"`
+}
+
+// Rotation says when a credential is replaced. At most one of every and schedule is given; with neither
+// only the grace period is set.
+type Rotation struct {
+	// every is the age at which a credential is replaced, counted from its issue: hours, minutes and
+	// seconds, at least 10m, at most 87600h. So that keys that were made together do not rotate in one
+	// second, up to a tenth of it but at most 5 minutes is added, always the same for one credential.
+	// Example: 2160h.
+	// +optional
+	Every *metav1.Duration `json:"every,omitempty"`
+
+	// schedule is when credentials are replaced, as five cron fields (minute, hour, day of month, month,
+	// day of week) or one of @hourly, @daily, @weekly, @monthly, @yearly; at least 10 minutes apart. Up to a
+	// tenth of the time between two of them but at most 5 minutes is added, as for every. A time that
+	// the clocks skip in spring counts as the moment after the gap; one that comes twice in autumn counts
+	// once. Example: "0 3 1 * *".
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	Schedule string `json:"schedule,omitempty"`
+
+	// timeZone of schedule, by its name in the IANA database. Default: UTC. Example: Europe/Berlin.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	TimeZone string `json:"timeZone,omitempty"`
+
+	// gracePeriod is how long a replaced credential still works: hours, minutes and seconds, 0s (not at
+	// all) to 8760h, and not longer than the time between two rotations. Lowering it shortens a grace
+	// period that is running. Default: 24h, or the time between two rotations where that is less.
+	// Example: 72h.
+	// +optional
+	GracePeriod *metav1.Duration `json:"gracePeriod,omitempty"`
+}
+
+// KeySource says where a key comes from that is not generated. Exactly one member is given.
+type KeySource struct {
+	// hash imports a key by its hash alone, without anybody showing the key. Changing it ends the old
+	// one at once.
+	// +optional
+	Hash *HashSource `json:"hash,omitempty"`
+
+	// secretRef takes the key from a Secret that somebody else manages, in the ApiKey's namespace. A
+	// change of its value is a rotation: the old value keeps its grace period.
+	// +optional
+	SecretRef *SecretKeySource `json:"secretRef,omitempty"`
+}
+
+// HashSource is an imported key by its hash.
+type HashSource struct {
+	// sha256 is the plain SHA-256 of the key, as 64 lower-case hexadecimal digits. Nothing can tell from
+	// it whether the key is strong; that is for whoever imports it to know.
+	// Example, of the key in $KEY: printf %s "$KEY" | sha256sum.
+	// +kubebuilder:validation:MaxLength=64
+	SHA256 string `json:"sha256"`
+
+	// hint is what may be shown of the key, at most 16 characters. Example: sk_live_a1b2….
+	// +kubebuilder:validation:MaxLength=16
+	// +optional
+	Hint string `json:"hint,omitempty"`
+}
+
+// SecretKeySource is a value in a Secret that somebody else manages. The Secret is read only while it
+// carries the label apikey-operator.dev/key-source: "true": otherwise the hash of any Secret could be
+// had through the status of an ApiKey.
+type SecretKeySource struct {
+	// name of the Secret, in the ApiKey's namespace.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// key is the data key that holds the API key. Default: api-key.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:default=api-key
+	// +optional
+	Key string `json:"key,omitempty"`
 }
 
 // Permission is one permission that a key holds.
@@ -169,6 +274,36 @@ type SecretTarget struct {
 	// +kubebuilder:default=api-key
 	// +optional
 	Key string `json:"key,omitempty"`
+
+	// labels of the Secret, besides ours. At most 32.
+	// +kubebuilder:validation:MaxProperties=32
+	// +optional
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// annotations of the Secret, besides ours, such as one that makes stakater/Reloader restart its
+	// consumers. At most 32. Example: {reloader.stakater.com/match: "true"}.
+	// +kubebuilder:validation:MaxProperties=32
+	// +optional
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// type of the Secret: Opaque, or one outside kubernetes.io. It may not change. Default: Opaque.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Type string `json:"type,omitempty"`
+
+	// data are further data keys: literal text in which $(KEY), $(NAME), $(NAMESPACE), $(TENANT),
+	// $(REVISION), $(EXPIRES_AT) and $(HINT) stand for what they name, and nothing else does. At most 16
+	// entries of 4096 characters. Example: {".env": "API_KEY=$(KEY)"}.
+	// +kubebuilder:validation:MaxProperties=16
+	// +optional
+	Data map[string]string `json:"data,omitempty"`
+
+	// deleteAfter reveals the key once: the Secret is removed that long after it was written, and from
+	// then on only the hash stays. A rotation writes it anew for as long again. Hours, minutes and
+	// seconds, 10s to 8760h. Without it the Secret stays. Example: 1h.
+	// +optional
+	DeleteAfter *metav1.Duration `json:"deleteAfter,omitempty"`
 }
 
 // ApiKeyStatus is what was granted and issued. It holds hashes, never a key.
@@ -204,8 +339,24 @@ type ApiKeyStatus struct {
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
 
+	// lastRotationTime is when the current credential took the place of another one; absent for the first.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('2200-01-01T00:00:00Z')",message="must be a time in the years 2000 to 2199, with upper-case T and Z, such as 2027-01-10T23:59:59Z"
+	// +optional
+	LastRotationTime *metav1.Time `json:"lastRotationTime,omitempty"`
+
+	// nextRotationTime is when the current credential is due to be replaced; absent where spec.rotation
+	// names no time.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('2200-01-01T00:00:00Z')",message="must be a time in the years 2000 to 2199, with upper-case T and Z, such as 2027-01-10T23:59:59Z"
+	// +optional
+	NextRotationTime *metav1.Time `json:"nextRotationTime,omitempty"`
+
 	// conditions: Ready says that the spec is in force (True also where that means revoked, expired
-	// or suspended), Usable that the key works; Reconciling and Stalled stand only while they are True.
+	// or suspended), Usable that the key works, Accepted that what is asked for was granted; Expiring,
+	// Reconciling and Stalled stand only while they are True.
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime >= timestamp('2000-01-01T00:00:00Z') && c.lastTransitionTime < timestamp('2200-01-01T00:00:00Z'))",message="lastTransitionTime must be a time in the years 2000 to 2199, with upper-case T and Z, such as 2027-01-10T23:59:59Z"
 	// +listType=map
@@ -216,16 +367,18 @@ type ApiKeyStatus struct {
 
 // ApiKeyState sums an ApiKey's status up in one word.
 //
-// +kubebuilder:validation:Enum=Pending;Active;Expired;Suspended;Revoked
+// +kubebuilder:validation:Enum=Pending;Active;Expiring;Expired;Suspended;Revoked;Denied
 type ApiKeyState string
 
-// The states of an ApiKey. Where several apply, the first of Revoked, Expired, Suspended is shown.
+// The states of an ApiKey. Where several apply, the first of Revoked, Expired, Denied, Suspended, Expiring is shown.
 const (
 	StatePending   ApiKeyState = "Pending"   // no credential was published yet
 	StateActive    ApiKeyState = "Active"    // the current credential works
+	StateExpiring  ApiKeyState = "Expiring"  // the current credential works, and expiresAt is near
 	StateExpired   ApiKeyState = "Expired"   // expiresAt has passed
 	StateSuspended ApiKeyState = "Suspended" // stopped until spec.suspended is unset
 	StateRevoked   ApiKeyState = "Revoked"   // stopped for good
+	StateDenied    ApiKeyState = "Denied"    // what is asked for was not granted
 )
 
 // Grant is what the manager accepted of the spec.
@@ -268,15 +421,20 @@ const (
 
 // Cause says why a credential was issued.
 //
-// +kubebuilder:validation:Enum=Issued;SecretLost;SecretChanged;Renewed
+// +kubebuilder:validation:Enum=Issued;SecretLost;SecretChanged;Renewed;Rotated;RevisionRaised;Restored;Imported;SourceChanged
 type Cause string
 
 // The causes of an issue; they are also the reasons of the events that report one.
 const (
-	CauseIssued        Cause = "Issued"        // the ApiKey had no credential
-	CauseSecretLost    Cause = "SecretLost"    // the Secret was deleted
-	CauseSecretChanged Cause = "SecretChanged" // the Secret's value was not the current credential's
-	CauseRenewed       Cause = "Renewed"       // the ApiKey had expired and was given a later expiresAt
+	CauseIssued         Cause = "Issued"         // the ApiKey had no credential
+	CauseSecretLost     Cause = "SecretLost"     // the Secret was deleted
+	CauseSecretChanged  Cause = "SecretChanged"  // the Secret's value was not the current credential's
+	CauseRenewed        Cause = "Renewed"        // the ApiKey had expired and was given a later expiresAt
+	CauseRotated        Cause = "Rotated"        // spec.rotation said that it was time
+	CauseRevisionRaised Cause = "RevisionRaised" // spec.revision or spec.minRevision was raised
+	CauseRestored       Cause = "Restored"       // the status was lost, and the Secret's value was adopted in restore mode
+	CauseImported       Cause = "Imported"       // spec.source named it for the first time
+	CauseSourceChanged  Cause = "SourceChanged"  // spec.source names another one, or its Secret holds another value
 )
 
 // Credential is one issued secret value, by its hash.
@@ -289,7 +447,9 @@ type Credential struct {
 	// state of the credential.
 	State CredentialState `json:"state"`
 
-	// hash of the key: v1: and the hex SHA-256 of "apikey-operator/v1", a zero byte, and the key.
+	// hash of the key. Of a generated key v1: and the hex SHA-256 of "apikey-operator/v1", a zero byte, and
+	// the key; of an imported or referenced one sha256: and the plain SHA-256, so that the hash of a
+	// generated key cannot be imported into another ApiKey.
 	// +kubebuilder:validation:MaxLength=80
 	Hash string `json:"hash"`
 
@@ -306,6 +466,13 @@ type Credential struct {
 	// +kubebuilder:validation:Pattern=`^2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('2200-01-01T00:00:00Z')",message="must be a time in the years 2000 to 2199, with upper-case T and Z, such as 2027-01-10T23:59:59Z"
 	IssuedAt metav1.Time `json:"issuedAt"`
+
+	// publishedAt is when the credential was recorded as current.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('2200-01-01T00:00:00Z')",message="must be a time in the years 2000 to 2199, with upper-case T and Z, such as 2027-01-10T23:59:59Z"
+	// +optional
+	PublishedAt *metav1.Time `json:"publishedAt,omitempty"`
 
 	// notAfter is when verifiers stop accepting the credential; without it, it ends with the key.
 	// +kubebuilder:validation:Type=string

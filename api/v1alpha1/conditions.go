@@ -11,6 +11,12 @@ const (
 	// ConditionUsable is True when the current credential is accepted by verifiers.
 	ConditionUsable = "Usable"
 
+	// ConditionAccepted is True when what the spec asks for was granted.
+	ConditionAccepted = "Accepted"
+
+	// ConditionExpiring is True when spec.expiresAt is near; it is present only then.
+	ConditionExpiring = "Expiring"
+
 	// ConditionReconciling is True while a credential is being issued.
 	ConditionReconciling = "Reconciling"
 
@@ -26,6 +32,36 @@ const (
 
 	// ReasonIssuing: a credential is recorded, or about to be, and not yet in the Secret.
 	ReasonIssuing = "Issuing"
+
+	// ReasonRotating: the current credential works, and another one that is to replace it is on its way.
+	ReasonRotating = "Rotating"
+
+	// ReasonClockSkew: the manager's clock is too far from the API server's to act by it.
+	ReasonClockSkew = "ClockSkew"
+
+	// ReasonAccepted: all that the spec asks for is granted.
+	ReasonAccepted = "Accepted"
+
+	// ReasonDuplicateKey: another ApiKey has the same key, and its claim comes first.
+	ReasonDuplicateKey = "DuplicateKey"
+
+	// ReasonWeakKey: the referenced Secret holds a key that could be guessed.
+	ReasonWeakKey = "WeakKey"
+
+	// ReasonMalformedKey: the referenced Secret holds what no request can carry as a key.
+	ReasonMalformedKey = "MalformedKey"
+
+	// ReasonSecretNotFound: the referenced Secret, or the data key in it, does not exist (yet).
+	ReasonSecretNotFound = "SecretNotFound"
+
+	// ReasonSecretNotOffered: the referenced Secret does not carry the label that offers it.
+	ReasonSecretNotOffered = "SecretNotOffered"
+
+	// ReasonInvalidSchedule: spec.rotation names a schedule or time zone that cannot be understood.
+	ReasonInvalidSchedule = "InvalidSchedule"
+
+	// ReasonExpiring: spec.expiresAt is near.
+	ReasonExpiring = "Expiring"
 
 	// ReasonPublishFailed: the API server refuses the Secret; the message says why, and it is tried again.
 	ReasonPublishFailed = "PublishFailed"

@@ -20,3 +20,16 @@ func (k *ApiKey) SecretKey() string {
 	}
 	return DefaultSecretKey
 }
+
+// SourceKey is the data key of the API key in the Secret that spec.source.secretRef names; empty where
+// there is no such reference.
+func (k *ApiKey) SourceKey() string {
+	switch {
+	case k.Spec.Source == nil || k.Spec.Source.SecretRef == nil:
+		return ""
+	case k.Spec.Source.SecretRef.Key != "":
+		return k.Spec.Source.SecretRef.Key
+	default:
+		return DefaultSecretKey
+	}
+}
