@@ -43,9 +43,18 @@ type ApiKey struct {
 // ApiKeySpec is the request.
 //
 // Rules that forbid unsetting a field stand here, not on the field: a rule on the field is not asked
-// when the field is removed, so it could be got round by removing it first.
+// when the field is removed, so it could be got round by removing it first. So do rules on what may stand together.
 //
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.revoked) || !oldSelf.revoked || (has(self.revoked) && self.revoked)",message="may not be unset, a revoked key stays revoked: put revoked: true back, or create another ApiKey",reason=FieldValueForbidden,fieldPath=".revoked"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.revision) || (has(self.revision) && self.revision >= oldSelf.revision)",message="may not be lowered or unset: put the old value back, or write a higher one to rotate again",messageExpression="'may not be lowered or unset: put %d back, or write a higher one to rotate again'.format([oldSelf.revision])",reason=FieldValueForbidden,fieldPath=".revision"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.minRevision) || (has(self.minRevision) && self.minRevision >= oldSelf.minRevision)",message="may not be lowered or unset, what it stopped stays stopped: put the old value back, or write a higher one to stop more credentials",messageExpression="'may not be lowered or unset, what it stopped stays stopped: put %d back, or write a higher one to stop more credentials'.format([oldSelf.minRevision])",reason=FieldValueForbidden,fieldPath=".minRevision"
+// +kubebuilder:validation:XValidation:rule="(has(self.secret) && has(self.secret.type) ? self.secret.type : 'Opaque') == (has(oldSelf.secret) && has(oldSelf.secret.type) ? oldSelf.secret.type : 'Opaque')",message="may not change, as the type of a Secret cannot: put the old type back (none counts as Opaque), or create another ApiKey",reason=FieldValueForbidden,fieldPath=".secret.type"
+// +kubebuilder:validation:XValidation:rule="(has(self.source) ? (has(self.source.hash) ? 'hash' : 'secretRef') : 'none') == (has(oldSelf.source) ? (has(oldSelf.source.hash) ? 'hash' : 'secretRef') : 'none')",message="may not change between no source, hash and secretRef: put back what was there, or create another ApiKey",reason=FieldValueForbidden,fieldPath=".source"
+// +kubebuilder:validation:XValidation:rule="!has(self.source) || !has(self.secret)",message="may not be given with source, as no Secret is written for a key that comes from elsewhere: leave secret out",reason=FieldValueForbidden,fieldPath=".secret"
+// +kubebuilder:validation:XValidation:rule="!has(self.source) || !has(self.format)",message="may not be given with source, as the key is not generated: leave format out",reason=FieldValueForbidden,fieldPath=".format"
+// +kubebuilder:validation:XValidation:rule="!has(self.source) || !has(self.revision)",message="may not be given with source, as only generated keys are issued anew: leave revision out and change the key where it comes from",reason=FieldValueForbidden,fieldPath=".revision"
+// +kubebuilder:validation:XValidation:rule="!has(self.source) || !has(self.source.hash) || !has(self.rotation)",message="may not be given with source.hash, as a new hash ends the old key at once: leave rotation out and write the new hash when nobody uses the old key any more",reason=FieldValueForbidden,fieldPath=".rotation"
+// +kubebuilder:validation:XValidation:rule="!has(self.source) || has(self.source.hash) || !has(self.rotation) || !(has(self.rotation.every) || has(self.rotation.schedule))",message="may name only gracePeriod with source.secretRef, as whoever manages that Secret says when the key changes: leave every, schedule and timeZone out",reason=FieldValueForbidden,fieldPath=".rotation"
 type ApiKeySpec struct {
 	// displayName is a name for people; where empty, metadata.name is shown.
 	// Example: Site24x7 monitor.
@@ -106,47 +115,62 @@ type ApiKeySpec struct {
 	Revoked bool `json:"revoked,omitempty"`
 
 	// revision asks for a new credential: a rotation is due when it exceeds the current credential's
-	// revision; the old credential keeps its grace period. It may not be lowered. 1 to 500000000.
-	// Example: 2, to replace the first credential.
+	// revision; the old credential keeps its grace period. It may not be lowered or unset, and not be given
+	// with source. 1 to 500000000. Default: none, as if 1. Example: 2, to replace the first credential.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=500000000
 	// +optional
 	Revision int64 `json:"revision,omitempty"`
 
 	// minRevision stops credentials of a lower revision at once, at the watch event and with the manager
-	// down too; the manager issues a new one where that stops the current one. It may not be lowered.
-	// 1 to 500000000. Example: 3, when the credential of revision 2 has leaked.
+	// down too; the manager issues a new one where that stops the current one. It may not be lowered or
+	// unset. 1 to 500000000. Default: none, which stops nothing. Example: 3, when the credential of revision 2
+	// has leaked.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=500000000
 	// +optional
 	MinRevision int64 `json:"minRevision,omitempty"`
 
 	// rotation says when a credential is replaced and for how long the replaced one still works. Without
-	// it only revision and minRevision rotate.
+	// it only revision and minRevision rotate. With source.secretRef only its gracePeriod may be given, with
+	// source.hash nothing of it. Example: {every: 2160h, gracePeriod: 72h}.
 	// +optional
 	Rotation *Rotation `json:"rotation,omitempty"`
 
-	// format says what generated keys look like. A change takes effect when the next credential is issued.
+	// format says what generated keys look like; it may not be given with source. A change takes effect when
+	// the next credential is issued. Example: {prefix: sk_live_}.
 	// +optional
 	Format KeyFormat `json:"format,omitzero"`
 
-	// secret says where the plaintext goes. It has no meaning where source is given.
+	// secret says where the plaintext goes; it may not be given with source.
+	// Example: {name: site24x7-monitor, key: token}.
 	// +optional
 	Secret SecretTarget `json:"secret,omitzero"`
 
-	// source takes the key from elsewhere instead of generating one. Exactly one member is given, and
-	// which one it is may not change.
+	// source takes the key from elsewhere instead of generating one. Exactly one member is given; which one
+	// it is, and whether source is given at all, may not change. Default: none, the key is generated.
+	// Example: {secretRef: {name: from-vault, key: token}}.
 	// +optional
 	Source *KeySource `json:"source,omitempty"`
 }
 
 // Rotation says when a credential is replaced. At most one of every and schedule is given; with neither
 // only the grace period is set.
+//
+// The rule that compares two durations looks first whether they are any: each says for itself what is wrong
+// with it.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.every) || !has(self.schedule)",message="may not be given with every: keep every for an age such as 2160h, or schedule for times such as '0 3 1 * *'",reason=FieldValueForbidden,fieldPath=".schedule"
+// +kubebuilder:validation:XValidation:rule="!has(self.timeZone) || has(self.schedule)",message="may be given only with schedule: leave timeZone out, or give a schedule such as '0 3 1 * *'",reason=FieldValueForbidden,fieldPath=".timeZone"
+// +kubebuilder:validation:XValidation:rule="!has(self.every) || !has(self.gracePeriod) || [self.every, self.gracePeriod].exists(d, size(d) == 0 || !d.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$')) || duration(self.gracePeriod) <= duration(self.every)",message="may not be longer than every, or a third credential would be wanted before the first one ends: shorten gracePeriod or lengthen every",fieldPath=".gracePeriod"
 type Rotation struct {
 	// every is the age at which a credential is replaced, counted from its issue: hours, minutes and
 	// seconds, at least 10m, at most 87600h. So that keys that were made together do not rotate in one
 	// second, up to a tenth of it but at most 5 minutes is added, always the same for one credential.
-	// Example: 2160h.
+	// Default: none. Example: 2160h.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="size(self) > 0 && self.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') && duration(self) >= duration('10m') && duration(self) <= duration('87600h')",message="must be whole hours, minutes and seconds in that order, from 10m to 87600h, such as 2160h"
 	// +optional
 	Every *metav1.Duration `json:"every,omitempty"`
 
@@ -154,15 +178,20 @@ type Rotation struct {
 	// day of week) or one of @hourly, @daily, @weekly, @monthly, @yearly; at least 10 minutes apart. Up to a
 	// tenth of the time between two of them but at most 5 minutes is added, as for every. A time that
 	// the clocks skip in spring counts as the moment after the gap; one that comes twice in autumn counts
-	// once. Example: "0 3 1 * *".
+	// once. At most 128 printable characters of ASCII; whether they make a schedule is told by the Ready
+	// condition. Default: none. Example: "0 3 1 * *".
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[ -~]+$')",message="must be five cron fields, or one of @hourly, @daily, @weekly, @monthly, @yearly, on one line, such as '0 3 1 * *'"
 	// +optional
 	Schedule string `json:"schedule,omitempty"`
 
-	// timeZone of schedule, by its name in the IANA database. Default: UTC. Example: Europe/Berlin.
+	// timeZone of schedule, by its name in the IANA database; whether there is such a zone is told by the Ready
+	// condition. At most 64 letters, digits, '_', '+', '-' and '/', beginning with a letter. Default: UTC.
+	// Example: Europe/Berlin.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9_+/-]*$') && self != 'Local'",message="must be the name of a time zone in the IANA database, such as Europe/Berlin or UTC"
 	// +optional
 	TimeZone string `json:"timeZone,omitempty"`
 
@@ -170,33 +199,47 @@ type Rotation struct {
 	// all) to 8760h, and not longer than the time between two rotations. Lowering it shortens a grace
 	// period that is running. Default: 24h, or the time between two rotations where that is less.
 	// Example: 72h.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="size(self) > 0 && self.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') && duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="must be whole hours, minutes and seconds in that order, from 0s to 8760h, such as 24h"
 	// +optional
 	GracePeriod *metav1.Duration `json:"gracePeriod,omitempty"`
 }
 
 // KeySource says where a key comes from that is not generated. Exactly one member is given.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.hash) != has(self.secretRef)",message="must have exactly one of hash and secretRef: give one of them, or leave source out to have a key generated"
 type KeySource struct {
 	// hash imports a key by its hash alone, without anybody showing the key. Changing it ends the old
-	// one at once.
+	// one at once. Example: {sha256: <64 hexadecimal digits>, hint: sk_live_a1b2…}.
 	// +optional
 	Hash *HashSource `json:"hash,omitempty"`
 
 	// secretRef takes the key from a Secret that somebody else manages, in the ApiKey's namespace. A
 	// change of its value is a rotation: the old value keeps its grace period.
+	// Example: {name: from-vault, key: token}.
 	// +optional
 	SecretRef *SecretKeySource `json:"secretRef,omitempty"`
 }
 
 // HashSource is an imported key by its hash.
+//
+// The rules on sha256 stand here since a refusal by a rule on a text repeats the text, and somebody will paste the
+// key there. The bound on its length is far above 64 so that this sentence is what they read.
+//
+// +kubebuilder:validation:XValidation:rule="self.sha256.matches('^[0-9a-f]{64}$')",message="must be the SHA-256 of the key in 64 lower-case hexadecimal digits, never the key itself: write what printf %s \"$KEY\" | sha256sum prints before the space",fieldPath=".sha256"
+// +kubebuilder:validation:XValidation:rule="self.sha256 != 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'",message="is the SHA-256 of nothing, as the variable or file that was hashed was empty: hash the key",fieldPath=".sha256"
 type HashSource struct {
 	// sha256 is the plain SHA-256 of the key, as 64 lower-case hexadecimal digits. Nothing can tell from
 	// it whether the key is strong; that is for whoever imports it to know.
 	// Example, of the key in $KEY: printf %s "$KEY" | sha256sum.
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MaxLength=1024
 	SHA256 string `json:"sha256"`
 
-	// hint is what may be shown of the key, at most 16 characters. Example: sk_live_a1b2….
+	// hint is what may be shown of the key, at most 16 characters on one line. Default: none.
+	// Example: sk_live_a1b2….
 	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule=`!self.matches(r'[\p{Cc}\p{Zl}\p{Zp}]')`,message="must not contain control characters or line breaks: write it on one line, such as sk_live_a1b2…"
 	// +optional
 	Hint string `json:"hint,omitempty"`
 }
@@ -205,14 +248,16 @@ type HashSource struct {
 // carries the label apikey-operator.dev/key-source: "true": otherwise the hash of any Secret could be
 // had through the status of an ApiKey.
 type SecretKeySource struct {
-	// name of the Secret, in the ApiKey's namespace.
+	// name of the Secret, in the ApiKey's namespace. Example: from-vault.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="must be the name of a Secret: lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit, such as from-vault"
 	Name string `json:"name"`
 
-	// key is the data key that holds the API key. Default: api-key.
+	// key is the data key that holds the API key. Default: api-key. Example: token.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && !self.startsWith('..')",message="must be a key of a Secret's data: letters, digits, '-', '_' and '.', and neither '.' nor beginning with '..', such as token"
 	// +kubebuilder:default=api-key
 	// +optional
 	Key string `json:"key,omitempty"`
@@ -258,6 +303,8 @@ type KeyFormat struct {
 }
 
 // SecretTarget says where the plaintext goes.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.data) || !((has(self.key) ? self.key : 'api-key') in self.data)",message="must not have an entry under secret.key (api-key where that is not given), which holds the plaintext: name the entry otherwise, or change secret.key",fieldPath=".data"
 type SecretTarget struct {
 	// name of the Secret, in the ApiKey's namespace; where empty, the ApiKey's own name. May not
 	// change once a credential was issued.
@@ -275,36 +322,69 @@ type SecretTarget struct {
 	// +optional
 	Key string `json:"key,omitempty"`
 
-	// labels of the Secret, besides ours. At most 32.
+	// labels of the Secret, besides ours: at most 32, none of *kubernetes.io/ (but app.kubernetes.io/ other than
+	// managed-by), *k8s.io/ or *apikey-operator.dev/. Default: none. Example: {app.kubernetes.io/part-of: billing}.
 	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && k.indexOf('/') <= 253 && k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",message="each name must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, after a lower-case domain and '/' where it has one, such as example.com/team"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) > 317 || !k.matches('(kubernetes[.]io|k8s[.]io|apikey-operator[.]dev)/') || (k.startsWith('app.kubernetes.io/') && k != 'app.kubernetes.io/managed-by'))",message="must not have labels of *kubernetes.io/ (but app.kubernetes.io/ other than managed-by), *k8s.io/ or *apikey-operator.dev/, which mean something to controllers: use a domain of your own, such as example.com/team"
 	// +optional
-	Labels map[string]string `json:"labels,omitempty"`
+	Labels map[string]LabelValue `json:"labels,omitempty"`
 
 	// annotations of the Secret, besides ours, such as one that makes stakater/Reloader restart its
-	// consumers. At most 32. Example: {reloader.stakater.com/match: "true"}.
+	// consumers: at most 32 of 1024 characters each, and none of the domains that labels may not have either.
+	// Default: none. Example: {reloader.stakater.com/match: "true"}.
 	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && k.indexOf('/') <= 253 && k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",message="each name must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit, after a lower-case domain and '/' where it has one, such as example.com/contact"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) > 317 || !k.matches('(kubernetes[.]io|k8s[.]io|apikey-operator[.]dev)/') || (k.startsWith('app.kubernetes.io/') && k != 'app.kubernetes.io/managed-by'))",message="must not have annotations of *kubernetes.io/ (but app.kubernetes.io/ other than managed-by), *k8s.io/ or *apikey-operator.dev/, which mean something to controllers: use a domain of your own, such as example.com/contact"
 	// +optional
-	Annotations map[string]string `json:"annotations,omitempty"`
+	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
 
-	// type of the Secret: Opaque, or one outside kubernetes.io. It may not change. Default: Opaque.
+	// type of the Secret: Opaque, or one of another domain than *kubernetes.io, whose types make controllers act.
+	// It may not change. At most 253 characters. Default: Opaque. Example: example.com/api-key.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self == 'Opaque' || (self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$') && !self.contains('kubernetes.io/'))",message="must be Opaque, or a type of a domain outside *kubernetes.io, such as example.com/api-key"
 	// +optional
 	Type string `json:"type,omitempty"`
 
 	// data are further data keys: literal text in which $(KEY), $(NAME), $(NAMESPACE), $(TENANT),
-	// $(REVISION), $(EXPIRES_AT) and $(HINT) stand for what they name, and nothing else does. At most 16
-	// entries of 4096 characters. Example: {".env": "API_KEY=$(KEY)"}.
+	// $(REVISION), $(EXPIRES_AT) and $(HINT) stand for what they name, and no other $( may stand. At most 16
+	// entries of 4096 characters with 64 placeholders each; none under the name that key has. Default: none.
+	// Example: {".env": "API_KEY=$(KEY)"}.
 	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 253 && k.matches('^[-._a-zA-Z0-9]+$') && k != '.' && !k.startsWith('..'))",message="each name must be a key of a Secret's data: at most 253 letters, digits, '-', '_' and '.', and neither '.' nor beginning with '..', such as .env"
 	// +optional
-	Data map[string]string `json:"data,omitempty"`
+	Data map[string]DataTemplate `json:"data,omitempty"`
 
 	// deleteAfter reveals the key once: the Secret is removed that long after it was written, and from
 	// then on only the hash stays. A rotation writes it anew for as long again. Hours, minutes and
-	// seconds, 10s to 8760h. Without it the Secret stays. Example: 1h.
+	// seconds, 10s to 8760h. Default: none, the Secret stays. Example: 1h.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="size(self) > 0 && self.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') && duration(self) >= duration('10s') && duration(self) <= duration('8760h')",message="must be whole hours, minutes and seconds in that order, from 10s to 8760h, such as 1h"
 	// +optional
 	DeleteAfter *metav1.Duration `json:"deleteAfter,omitempty"`
 }
+
+// LabelValue is the value of a label.
+//
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",message="a label's value must consist of letters, digits, '-', '_' and '.' and begin and end with a letter or digit, such as payments"
+type LabelValue string
+
+// AnnotationValue is the value of an annotation.
+//
+// +kubebuilder:validation:MaxLength=1024
+type AnnotationValue string
+
+// DataTemplate is text for a Secret in which placeholders stand. The bound on their number keeps what comes of
+// all entries together below what a Secret may hold. The rules forbid rather than call the value invalid, or a refusal
+// would repeat all of it.
+//
+// +kubebuilder:validation:MaxLength=4096
+// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([^$]|[$]+[^$(]|[$]+[(](KEY|NAME|NAMESPACE|TENANT|REVISION|EXPIRES_AT|HINT)[)])*[$]*$')`,message="may use only $(KEY), $(NAME), $(NAMESPACE), $(TENANT), $(REVISION), $(EXPIRES_AT) and $(HINT): write one of these wherever $( stands, or leave $( out",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="self.split('$(').size() <= 65",message="may hold at most 64 placeholders: leave some out, or spread them over several entries",reason=FieldValueForbidden
+type DataTemplate string
 
 // ApiKeyStatus is what was granted and issued. It holds hashes, never a key.
 type ApiKeyStatus struct {
@@ -450,7 +530,8 @@ type Credential struct {
 	// hash of the key. Of a generated key v1: and the hex SHA-256 of "apikey-operator/v1", a zero byte, and
 	// the key; of an imported or referenced one sha256: and the plain SHA-256, so that the hash of a
 	// generated key cannot be imported into another ApiKey.
-	// +kubebuilder:validation:MaxLength=80
+	// +kubebuilder:validation:Pattern=`^(v1|sha256):[0-9a-f]{64}$`
+	// +kubebuilder:validation:MaxLength=71
 	Hash string `json:"hash"`
 
 	// hint is what may be shown of the key: its prefix, the first 4 random characters, an ellipsis.

@@ -1,7 +1,7 @@
 package v1alpha1
 
-// KeySourceLabel, with the value "true", offers a Secret to the ApiKeys of its namespace: only then is it read
-// for spec.source.secretRef.
+// KeySourceLabel offers a Secret, by the value "true", to the ApiKeys of its namespace: only then is it read for
+// spec.source.secretRef.
 const KeySourceLabel = GroupName + "/key-source"
 
 // The annotations that the manager keeps on the Secrets it writes, so that a consumer can tell which key it

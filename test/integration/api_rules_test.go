@@ -30,6 +30,32 @@ func checkSpecs(t *testing.T, cases map[string]specCase) {
 	}
 }
 
+// transitionCase is a change of a spec and what the API server must make of it.
+type transitionCase struct {
+	before, after string   // JSON
+	wantRefused   []string // what the refusal must contain; empty where the change must be accepted
+}
+
+// checkTransitions creates an ApiKey with each spec and replaces it by the next one.
+func checkTransitions(t *testing.T, cases map[string]transitionCase) {
+	t.Helper()
+	as, namespace := admin(t), freshNamespace(t)
+	number := 0
+	for title, c := range cases {
+		number++
+		name := objectName(number)
+		t.Run(title, func(t *testing.T) {
+			stored := as.send(t, create(namespace, apiKey(name, c.before)))
+			change := update(namespace, name, withSpec(t, stored, c.after))
+			if len(c.wantRefused) > 0 {
+				as.sendRefused(t, change, c.wantRefused...)
+				return
+			}
+			as.send(t, change)
+		})
+	}
+}
+
 // numbered is a list of n different strings of that length.
 func numbered(n, length int) []string {
 	list := make([]string, n)
@@ -176,9 +202,9 @@ func TestSwitchRules(t *testing.T) {
 func TestUnknownFieldsAreRefusedByName(t *testing.T) {
 	t.Parallel()
 	checkSpecs(t, map[string]specCase{
-		"a field of a later version": {`{"rotation":{"every":"2160h"}}`, []string{`unknown field "spec.rotation"`}},
+		"a field of a later version": {`{"rateLimit":{"requests":1}}`, []string{`unknown field "spec.rateLimit"`}},
 		"a field in the wrong case":  {`{"Tenant":"acme"}`, []string{`unknown field "spec.Tenant"`}},
-		"a field of a secret":        {`{"secret":{"labels":{}}}`, []string{`unknown field "spec.secret.labels"`}},
+		"a field of a secret":        {`{"secret":{"immutable":true}}`, []string{`unknown field "spec.secret.immutable"`}},
 		"a field given twice":        {`{"tenant":"a","tenant":"b"}`, []string{`duplicate field "spec.tenant"`}},
 		"no spec at all":             {`null`, []string{"spec: Required value"}},
 		"a spec that is a list":      {`[]`, []string{"spec", "must be of type object"}},
@@ -187,7 +213,7 @@ func TestUnknownFieldsAreRefusedByName(t *testing.T) {
 
 func TestUnknownFieldsAreDroppedForLooseClients(t *testing.T) {
 	t.Parallel()
-	stored := admin(t).send(t, createLoosely(freshNamespace(t), apiKey("loose", `{"tenant":"acme","rotation":{"every":"1h"},"secret":{"labels":{"a":"b"}}}`)))
+	stored := admin(t).send(t, createLoosely(freshNamespace(t), apiKey("loose", `{"tenant":"acme","rateLimit":{"requests":1},"secret":{"immutable":true}}`)))
 	if got, want := asJSON(stored.Object["spec"]), `{"secret":{"key":"api-key"},"tenant":"acme"}`; got != want {
 		t.Errorf("stored spec %s, want %s", got, want)
 	}
