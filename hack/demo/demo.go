@@ -98,7 +98,7 @@ func (d *demo) becomesReady(ctx context.Context) error {
 	}
 	err := d.kubectl(ctx, "wait", "--for=condition=Ready", "apikey", "--all", "--namespace", namespace, "--timeout=60s")
 	if err != nil {
-		return mismatch("both ApiKeys Ready within 60 s", "%v", err)
+		return mismatch("all ApiKeys Ready within 60 s", "%v", err)
 	}
 	took := time.Since(began)
 	if err := d.kubectl(ctx, "get", "apikeys", "--namespace", namespace); err != nil {

@@ -21,6 +21,8 @@ func TestDefaults(t *testing.T) {
 		"a secret that is named gets its data key": {spec: `{"secret":{"name":"a"}}`, wantSpec: `{"secret":{"key":"api-key","name":"a"}}`},
 		"a format with a prefix gets its bytes":    {spec: `{"format":{"prefix":"sk_"}}`, wantSpec: `{"format":{"bytes":32,"prefix":"sk_"}}`},
 		"nulls count as not given":                 {spec: `{"secret":{"key":null},"format":null}`, wantSpec: `{"secret":{"key":"api-key"}}`},
+		"a reference gets its data key":            {spec: `{"source":{"secretRef":{"name":"a"}}}`, wantSpec: `{"source":{"secretRef":{"key":"api-key","name":"a"}}}`},
+		"a rotation is left as it was written":     {spec: `{"rotation":{"every":"90m","gracePeriod":"0s"}}`, wantSpec: `{"rotation":{"every":"90m","gracePeriod":"0s"}}`},
 	}
 	number := 0
 	for title, c := range cases {
@@ -60,7 +62,7 @@ func shown(t *testing.T) (namespace string) {
 	admin, manager, namespace := admin(t), manager(t), freshNamespace(t)
 	stored := admin.send(t, create(namespace, apiKey("monitor",
 		`{"tenant":"acme","owner":"sre@phoenix.example","permissions":["read","customers:*"],"expiresAt":"2099-01-10T23:59:59Z"}`)))
-	manager.send(t, updateStatus(namespace, "monitor", withStatus(t, stored, `{"observedGeneration":1,"state":"Active","hint":"sk_live_9f3k…"}`)))
+	manager.send(t, updateStatus(namespace, "monitor", withStatus(t, stored, `{"observedGeneration":1,"state":"Active","hint":"sk_live_9f3k…","nextRotationTime":"2099-01-02T03:00:00Z"}`)))
 	admin.send(t, create(namespace, apiKey("plain", `{}`)))
 	return namespace
 }
@@ -80,7 +82,7 @@ func TestColumnsOfKubectlGet(t *testing.T) {
 	t.Parallel()
 	namespace := shown(t)
 	// The age is cut off: it depends on when this runs.
-	withoutAge := func(row []string) []string { return append(row[:5:5], row[6:]...) }
+	withoutAge := func(row []string) []string { return append(row[:6:6], row[7:]...) }
 	cases := map[string]struct {
 		args       []string
 		wantHeader []string
@@ -88,18 +90,18 @@ func TestColumnsOfKubectlGet(t *testing.T) {
 	}{
 		"by the short name": {
 			args:       []string{"get", "ak", "monitor"},
-			wantHeader: []string{"NAME", "TENANT", "STATE", "HINT", "EXPIRES", "AGE"},
-			wantRow:    []string{"monitor", "acme", "Active", "sk_live_9f3k…", "2099-01-10T23:59:59Z"},
+			wantHeader: []string{"NAME", "TENANT", "STATE", "HINT", "EXPIRES", "NEXT ROTATION", "AGE"},
+			wantRow:    []string{"monitor", "acme", "Active", "sk_live_9f3k…", "2099-01-10T23:59:59Z", "2099-01-02T03:00:00Z"},
 		},
 		"by the plural, wide": {
 			args:       []string{"get", "apikeys", "monitor", "-o", "wide"},
-			wantHeader: []string{"NAME", "TENANT", "STATE", "HINT", "EXPIRES", "AGE", "OWNER", "PERMISSIONS"},
-			wantRow:    []string{"monitor", "acme", "Active", "sk_live_9f3k…", "2099-01-10T23:59:59Z", "sre@phoenix.example", `["read","customers:*"]`},
+			wantHeader: []string{"NAME", "TENANT", "STATE", "HINT", "EXPIRES", "NEXT ROTATION", "AGE", "OWNER", "PERMISSIONS"},
+			wantRow:    []string{"monitor", "acme", "Active", "sk_live_9f3k…", "2099-01-10T23:59:59Z", "2099-01-02T03:00:00Z", "sre@phoenix.example", `["read","customers:*"]`},
 		},
 		"by the singular": {
 			args:       []string{"get", "apikey", "monitor"},
-			wantHeader: []string{"NAME", "TENANT", "STATE", "HINT", "EXPIRES", "AGE"},
-			wantRow:    []string{"monitor", "acme", "Active", "sk_live_9f3k…", "2099-01-10T23:59:59Z"},
+			wantHeader: []string{"NAME", "TENANT", "STATE", "HINT", "EXPIRES", "NEXT ROTATION", "AGE"},
+			wantRow:    []string{"monitor", "acme", "Active", "sk_live_9f3k…", "2099-01-10T23:59:59Z", "2099-01-02T03:00:00Z"},
 		},
 	}
 	for title, c := range cases {
@@ -109,8 +111,8 @@ func TestColumnsOfKubectlGet(t *testing.T) {
 				t.Fatalf("got %q, want a header and one row", lines)
 			}
 			row := columns(lines[1])
-			if len(row) < 6 {
-				t.Fatalf("row %q has fewer than 6 columns", row)
+			if len(row) < 7 {
+				t.Fatalf("row %q has fewer than 7 columns", row)
 			}
 			if diff := cmp.Diff(c.wantHeader, columns(lines[0])); diff != "" {
 				t.Errorf("header (-want +got):\n%s", diff)
@@ -169,13 +171,24 @@ func TestFieldSelectors(t *testing.T) {
 
 func TestSamplesAreAcceptedAndLeaveIncidentsAlone(t *testing.T) {
 	t.Parallel()
-	kubectl(t, "", "apply", "-k", "../../config/samples")
 	t.Cleanup(func() { removeApiKeys(t, "phoenix") })
-	rendered := kubectl(t, "", "kustomize", "../../config/samples")
-	for _, field := range []string{"suspended", "revoked"} {
-		if strings.Contains(rendered, field+":") {
-			t.Errorf("a sample sets %s: whoever copies it undoes with the next sync what was done in an incident", field)
+	for _, samples := range []string{"../../config/samples", "../../config/samples/imports"} {
+		kubectl(t, "", "apply", "-k", samples)
+		rendered := kubectl(t, "", "kustomize", samples)
+		for _, field := range []string{"suspended", "revoked", "revision", "minRevision"} {
+			if strings.Contains(rendered, field+":") {
+				t.Errorf("a sample of %s sets %s: whoever copies it undoes with the next sync what was done in an incident", samples, field)
+			}
 		}
+	}
+}
+
+// Placeholders look like the variables of kustomize, which must leave them to us.
+func TestPlaceholdersOfASampleSurviveKustomize(t *testing.T) {
+	t.Parallel()
+	const want = "API_KEY=$(KEY)"
+	if rendered := kubectl(t, "", "kustomize", "../../config/samples"); !strings.Contains(rendered, want) {
+		t.Errorf("the samples are rendered as\n%s\nwant %s in them", rendered, want)
 	}
 }
 
