@@ -45,7 +45,7 @@ func Generate(rand io.Reader, f Format) (Plaintext, error) {
 	}
 	key := make([]byte, 0, len(f.Prefix)+MaxBytes*8/5+checksumLen) // never grows, so no copy is left behind
 	key = append(key, f.Prefix...)
-	key = appendBase62(key, new(big.Int).SetBytes(random), randomWidth(f.Bytes))
+	key = appendBase62(key, new(big.Int).SetBytes(random), len(largestNumber(f.Bytes)))
 	key = appendBase62(key, new(big.Int).SetUint64(uint64(crc32.ChecksumIEEE(key))), checksumLen)
 	return newPlaintext(&material{key: key, prefixLen: len(f.Prefix)}), nil
 }
@@ -83,12 +83,6 @@ func isPrefixChar(c byte) bool {
 
 func isAlphanumeric(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-}
-
-// randomWidth is the number of base62 digits that the largest number of n bytes takes.
-func randomWidth(n int) int {
-	largest := new(big.Int).Lsh(big.NewInt(1), uint(n)*8)
-	return len(largest.Sub(largest, big.NewInt(1)).Text(base))
 }
 
 // appendBase62 appends v to dst, padded on the left with zeros so that the length tells nothing of v.

@@ -56,7 +56,11 @@ func (p Plaintext) Hint() string {
 	if len(key) == 0 {
 		return ellipsis
 	}
-	return string(key[:p.open().prefixLen+hintRandomChars]) + ellipsis
+	return hintOf(key, p.open().prefixLen)
+}
+
+func hintOf(key []byte, prefixLen int) string {
+	return string(key[:prefixLen+hintRandomChars]) + ellipsis
 }
 
 // Wipe overwrites the key in memory, in this and every other copy of p.
