@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+
+	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
 // MaxCredentialLen is the length in bytes of the longest key that is looked at.
-const MaxCredentialLen = 512
+const MaxCredentialLen = keys.MaxImportedLen
 
 // Credential is the key that came with a request, or that one came which cannot be understood. The zero
 // value stands for none at all. It keeps the slice it was made of and is valid as long as that is. It

@@ -65,12 +65,18 @@ func (d *Decider) Decide(r *Request) (decision Decision) {
 	return decision
 }
 
-// lookup spares keys that were mistyped or made up a hash and a look-up.
+// lookup takes the key for a generated one if its checksum holds, and else, since those may look like anything,
+// for an imported one. It spares keys that were mistyped or made up each hash and look-up that can tell nothing.
 func (d *Decider) lookup(key []byte) (index.Found, bool) {
-	if !keys.ChecksumOK(key) {
+	if keys.ChecksumOK(key) {
+		if found, known := d.index.Find(keys.HashV1(key)); known {
+			return found, true
+		}
+	}
+	if !d.index.HoldsImported() {
 		return index.Found{}, false
 	}
-	return d.index.Find(keys.HashV1(key))
+	return d.index.Find(keys.SHA256(key))
 }
 
 // precheck checks what can be told without a look-up.

@@ -83,7 +83,7 @@ func flaws() []struct {
 		{authn.InvalidRequirement, func(w *world) { w.query += "&nonsense" }},
 		{authn.MissingCredential, func(w *world) { w.request.Credential = authn.NewCredential(nil) }},
 		{authn.MalformedCredential, func(w *world) { w.request.Credential = authn.NewCredential([]byte("\x00")) }},
-		{authn.UnknownKey, func(w *world) { w.record.Credentials[0].Hash[31]++ }},
+		{authn.UnknownKey, func(w *world) { w.record.Credentials[0].Hash.Sum[31]++ }},
 		{authn.Expired, func(w *world) { w.record.NotAfter = noon }},
 		{authn.Revoked, func(w *world) { w.record.Revoked = true }},
 		{authn.Suspended, func(w *world) { w.record.Suspended = true }},
@@ -344,6 +344,8 @@ func TestDecideDoesNotAllocate(t *testing.T) {
 	for _, flaw := range flaws() {
 		cases[flaw.reason.String()] = flaw.spoil
 	}
+	cases["allowed, imported"] = func(w *world) { w.record.Credentials[0].Hash = keys.SHA256(w.key) }
+	cases["unknown beside imported ones"] = func(w *world) { w.record.Credentials[0].Hash = keys.SHA256("another") }
 	for name, arrange := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -414,4 +416,34 @@ func benchKey(b *testing.B, n int) []byte {
 	b.Helper()
 	random := slices.Concat(binary.BigEndian.AppendUint32(nil, uint32(n)), make([]byte, 28))
 	return newKey(b, strings.NewReader(string(random)))
+}
+
+// BenchmarkRefuse refuses keys that nobody has, which anybody can send.
+func BenchmarkRefuse(b *testing.B) {
+	unknown := newKey(b, rand.Reader)
+	mistyped := slices.Concat(unknown[:10], []byte("!"), unknown[11:])
+	imported := index.Credential{Hash: keys.SHA256("another")}
+	cases := map[string]struct {
+		key    []byte
+		beside []index.Credential
+	}{
+		"unknown":                 {key: unknown},
+		"mistyped":                {key: mistyped},
+		"unknown-beside-imported": {unknown, []index.Credential{imported}},
+		"guess-beside-imported":   {mistyped, []index.Credential{imported}},
+	}
+	for name, c := range cases {
+		b.Run(name, func(b *testing.B) {
+			w := newWorld(b)
+			w.record.Credentials = append(w.record.Credentials, c.beside...)
+			decider := w.decider(b)
+			w.request.Credential = authn.NewCredential(c.key)
+			b.ReportAllocs()
+			for b.Loop() {
+				if decisionSink = decider.Decide(&w.request); decisionSink.Reason != authn.UnknownKey {
+					b.Fatal(decisionSink.Reason)
+				}
+			}
+		})
+	}
 }

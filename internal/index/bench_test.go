@@ -90,7 +90,7 @@ func BenchmarkMillion(b *testing.B) {
 		i := 0
 		for b.Loop() {
 			h := order[i&(1<<20-1)]
-			h[0]++
+			h.Sum[0]++
 			if _, foundSink = x.Find(h); foundSink {
 				b.Fatal("a key is found that nobody has")
 			}

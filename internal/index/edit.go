@@ -11,7 +11,7 @@ type edits struct {
 // edit is the part of a change that concerns one shard.
 type edit struct {
 	namespace, name string
-	gone            []prefix // the ApiKey's claims on hashes with these go first
+	gone            []prefix // the ApiKey's claims under digests with these go first
 	added           []claim  // then these come, in any order
 }
 
@@ -19,7 +19,7 @@ func newEdits(namespace, name string) edits {
 	return edits{namespace: namespace, name: name, byShard: map[int]*edit{}}
 }
 
-// of returns the edit for a shard, in which the ApiKey's claims on hashes with that prefix are gone.
+// of returns the edit for a shard, in which the ApiKey's claims under digests with that prefix are gone.
 func (e edits) of(p prefix) *edit {
 	shard := p.shard()
 	if e.byShard[shard] == nil {
@@ -32,7 +32,7 @@ func (e edits) of(p prefix) *edit {
 // apply returns a copy of old with the change made, and takes the claims that went out of the arena.
 func (e *edit) apply(old *table, a *arena) *table {
 	added := slices.SortedFunc(slices.Values(e.added), compareClaims)
-	merged := make([]claim, 0, old.len()+len(added))
+	merged := make([]claim, 0, old.census().all+len(added))
 	for c := range old.each() {
 		if e.removes(&c) {
 			a.release(grantAt(a, c.grant))
@@ -47,7 +47,7 @@ func (e *edit) apply(old *table, a *arena) *table {
 }
 
 func (e *edit) removes(c *claim) bool {
-	if !slices.Contains(e.gone, prefixOf(&c.hash)) {
+	if !slices.Contains(e.gone, prefixOf(&c.digest)) {
 		return false
 	}
 	namespace, name := c.owner()

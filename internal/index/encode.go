@@ -41,10 +41,13 @@ func notIndexed(r *Record, err error) error {
 	return fmt.Errorf("apikey %.64q in namespace %.64q is not indexed: %w", r.Name, r.Namespace, err)
 }
 
-// of returns the claim of one credential, whose grant stands at a place.
-func (e *encoded) of(credential Credential, grant place) claim {
+// of returns the claim of one credential, under its digest and with the place of its grant.
+func (e *encoded) of(credential Credential, d digest, grant place) claim {
 	c := e.claim
-	c.hash = credential.Hash
+	c.digest = d
+	if credential.Hash.Imported {
+		c.state |= imported
+	}
 	c.notAfter = endOf(credential.NotAfter, e.notAfter)
 	c.revision = credential.Revision
 	c.grant = grant

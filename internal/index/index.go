@@ -11,7 +11,9 @@ import (
 // Index maps hashes to entries. Any number of goroutines may look up while another changes it; changes
 // wait for one another.
 type Index struct {
-	shards [shardCount]atomic.Pointer[table]
+	seed     seed
+	imported atomic.Int64 // claims on imported hashes; away from what every change writes
+	shards   [shardCount]atomic.Pointer[table]
 
 	writing sync.Mutex // held by whoever changes what is above or below
 	arena   *arena
@@ -29,17 +31,18 @@ type Stats struct {
 
 // New returns an empty index.
 func New() *Index {
-	return &Index{arena: newArena(), owners: owners{}}
+	return &Index{seed: newSeed(), arena: newArena(), owners: owners{}}
 }
 
 // Find returns what is known of a hash. It takes no lock and does not allocate.
 func (x *Index) Find(h keys.Hash) (Found, bool) {
-	p := prefixOf(&h)
+	d := x.seed.digestOf(&h)
+	p := prefixOf(&d)
 	t := x.shards[p.shard()].Load()
 	if t == nil {
 		return Found{}, false
 	}
-	s := t.find(&h, p)
+	s := t.find(&d, p)
 	if s == nil {
 		return Found{}, false
 	}
@@ -54,6 +57,10 @@ func (x *Index) Lookup(h keys.Hash) (Entry, bool) {
 	}
 	return found.Entry(), true
 }
+
+// HoldsImported reports whether any claim is on an imported hash, so that whoever has a key need not hash it in that
+// form for nothing.
+func (x *Index) HoldsImported() bool { return x.imported.Load() > 0 }
 
 // Stats may be called at any time.
 func (x *Index) Stats() Stats {
@@ -79,9 +86,10 @@ func (x *Index) Set(r Record) error {
 	prefixes := make([]prefix, 0, len(r.Credentials))
 	edits := newEdits(r.Namespace, r.Name)
 	for _, c := range r.Credentials {
-		p := prefixOf(&c.Hash)
+		d := x.seed.digestOf(&c.Hash)
+		p := prefixOf(&d)
 		e := edits.of(p)
-		e.added = append(e.added, encoded.of(c, x.arena.hold(encoded.grant)))
+		e.added = append(e.added, encoded.of(c, d, x.arena.hold(encoded.grant)))
 		prefixes = append(prefixes, p)
 	}
 	x.apply(edits)
@@ -97,7 +105,7 @@ func (x *Index) Delete(namespace, name string) {
 	x.retain(namespace, name, nil)
 }
 
-// retain removes the claims of an ApiKey but for those on hashes with the given prefixes, which are all that it
+// retain removes the claims of an ApiKey but for those under digests with the given prefixes, which are all that it
 // has now and which the shards hold already.
 func (x *Index) retain(namespace, name string, prefixes []prefix) {
 	id := ownerIDOf(namespace, name)
@@ -150,6 +158,10 @@ func (x *Index) store(shard int, t *table) {
 		return
 	}
 	x.shards[shard].Store(t)
-	x.credentials.Add(int64(t.len() - old.len()))
+	before, after := old.census(), t.census()
+	x.credentials.Add(int64(after.all - before.all))
+	if more := after.imported - before.imported; more != 0 {
+		x.imported.Add(int64(more))
+	}
 	x.tableBytes.Add(t.bytes() - old.bytes())
 }

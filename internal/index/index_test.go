@@ -187,7 +187,7 @@ func TestLookupDoesNotAllocate(t *testing.T) {
 	x := index.New()
 	mustSet(t, x, named("a", "b", hash(1)))
 	known, unknown, shared := hash(1), hash(2), hash(1)
-	shared[31] ^= 1 // another hash in the same shard and cell, with the same tag
+	shared.Sum[31] ^= 1 // another hash in the same shard and cell, with the same tag
 	for name, h := range map[string]keys.Hash{"known": known, "unknown": unknown, "one bit off": shared} {
 		if allocs := testing.AllocsPerRun(100, func() { entrySink, foundSink = x.Lookup(h) }); allocs != 0 {
 			t.Errorf("looking up the %s hash: %v allocations, want none", name, allocs)
@@ -203,7 +203,7 @@ func TestLookupDoesNotAllocate(t *testing.T) {
 
 func TestAnEmptySlotIsNoKey(t *testing.T) {
 	x := index.New()
-	mustSet(t, x, named("a", "b", keys.Hash{0: 0x00, 1: 0x0f, 2: 0xff})) // the last hash of the first shard
+	mustSet(t, x, named("a", "b", keys.Hash{Sum: [32]byte{0: 0x00, 1: 0x0f, 2: 0xff}})) // the last hash of the first shard
 	if e, ok := x.Lookup(keys.Hash{}); ok {
 		t.Errorf("found %+v", e)
 	}

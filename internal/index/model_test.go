@@ -3,6 +3,7 @@ package index_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,15 @@ func (m model) credentials() (n int) {
 	return n
 }
 
+func (m model) holdsImported() bool {
+	for _, r := range m {
+		if slices.ContainsFunc(r.Credentials, func(c index.Credential) bool { return c.Hash.Imported }) {
+			return true
+		}
+	}
+	return false
+}
+
 func (m model) apiKeys() (n int) {
 	for _, r := range m {
 		n += min(len(r.Credentials), 1)
@@ -61,19 +71,23 @@ func (m model) apiKeys() (n int) {
 }
 
 // Hashes that share shards, cells and tags in every combination, so that probing, tags and several
-// claims on a hash are all met in a few dozen steps.
+// claims on a hash are all met in a few dozen steps; and some in the other form, of the same sums.
 func crowdedHashes() []keys.Hash {
 	var all []keys.Hash
 	for i := range 48 {
 		var h keys.Hash
-		h[0], h[4], h[11], h[31] = byte(i&1), byte(i>>1&1), byte(i>>2&1), byte(i>>3)
+		h.Sum[0], h.Sum[4], h.Sum[11], h.Sum[31] = byte(i&1), byte(i>>1&1), byte(i>>2&1), byte(i>>3)
 		all = append(all, h)
+		if i%6 == 0 {
+			h.Imported = true
+			all = append(all, h)
+		}
 	}
 	return all
 }
 
 func drawRecord(t *rapid.T, namespace, name string) index.Record {
-	unrelated := keys.HashV1(namespace + "/" + name)
+	unrelated := keys.HashV1(namespace + "/" + name).Sum
 	r := index.Record{
 		Namespace: namespace, Name: name,
 		Tenant:      rapid.SampledFrom([]string{"", "acme", "a-tenant-with-a-longer-name"}).Draw(t, "tenant"),
@@ -140,8 +154,11 @@ func requireAgreement(t *rapid.T, x *index.Index, m model) {
 		want, wantFound := m.lookup(h)
 		got, found := x.Lookup(h)
 		if found != wantFound || got != want {
-			t.Fatalf("hash %x: found %v, want %v; entry (-want +got):\n%s", h, found, wantFound, cmp.Diff(want, got))
+			t.Fatalf("hash %s: found %v, want %v; entry (-want +got):\n%s", h.Encode(), found, wantFound, cmp.Diff(want, got))
 		}
+	}
+	if got, want := x.HoldsImported(), m.holdsImported(); got != want {
+		t.Fatalf("holds imported hashes: %v, want %v", got, want)
 	}
 	stats := x.Stats()
 	if stats.Credentials != m.credentials() || stats.APIKeys != m.apiKeys() {

@@ -2,7 +2,7 @@ package index
 
 import "crypto/sha256"
 
-// owners remembers the prefixes of the hashes that each ApiKey holds, so that its claims can be found when it
+// owners remembers the prefixes of the digests under which each ApiKey holds claims, so that they can be found when it
 // changes or goes. Only the writer uses it. It is one map without pointers, whatever number of credentials an
 // ApiKey has.
 type owners map[ownerKey]prefix

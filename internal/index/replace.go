@@ -12,7 +12,7 @@ import (
 func (x *Index) Replace(records []Record) error {
 	x.writing.Lock()
 	defer x.writing.Unlock()
-	b := newBulk(records)
+	b := newBulk(records, &x.seed)
 	// From the last to the first, so that a record of an ApiKey that was seen is an earlier one.
 	for i := range slices.Backward(records) {
 		b.add(&records[i])
@@ -27,6 +27,7 @@ func (x *Index) Replace(records []Record) error {
 // bulk collects the content of a whole index.
 type bulk struct {
 	claims  [shardCount][]claim // in any order
+	seed    *seed
 	arena   *arena
 	owners  owners
 	apiKeys int64
@@ -35,12 +36,12 @@ type bulk struct {
 	without map[ownerID]struct{} // ApiKeys that were seen and hold nothing
 }
 
-func newBulk(records []Record) *bulk {
+func newBulk(records []Record, s *seed) *bulk {
 	credentials := 0
 	for i := range records {
 		credentials += len(records[i].Credentials)
 	}
-	return &bulk{arena: newArena(), owners: make(owners, credentials), without: map[ownerID]struct{}{}}
+	return &bulk{seed: s, arena: newArena(), owners: make(owners, credentials), without: map[ownerID]struct{}{}}
 }
 
 func (b *bulk) add(r *Record) {
@@ -58,8 +59,9 @@ func (b *bulk) add(r *Record) {
 	}
 	prefixes := make([]prefix, 0, len(r.Credentials))
 	for _, c := range r.Credentials {
-		p := prefixOf(&c.Hash)
-		b.claims[p.shard()] = append(b.claims[p.shard()], encoded.of(c, b.arena.hold(encoded.grant)))
+		d := b.seed.digestOf(&c.Hash)
+		p := prefixOf(&d)
+		b.claims[p.shard()] = append(b.claims[p.shard()], encoded.of(c, d, b.arena.hold(encoded.grant)))
 		prefixes = append(prefixes, p)
 	}
 	b.apiKeys += b.owners.set(id, prefixes)

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"strings"
-
-	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
 // slot holds one claim on a hash, or nothing. It has no pointers and takes 64 bytes, a cache line.
 type slot struct {
-	hash     keys.Hash
+	digest   digest
 	notAfter int64 // nanoseconds since the Unix epoch, or Never
 	revision int64
 	grant    place  // in the arena: a grant's text
@@ -29,6 +27,7 @@ const (
 	suspended
 	expired
 	notGranted
+	imported // the hash is an imported one
 )
 
 func (s *slot) is(flag state) bool { return s.state&flag != 0 }
@@ -56,11 +55,11 @@ func (c *claim) rank() string {
 	return c.names[len(c.names)-rankLen:]
 }
 
-// compareClaims orders claims by hash, and those on one hash by rank; the first is answered for. ApiKeys
+// compareClaims orders claims by digest, and those on one hash by rank; the first is answered for. ApiKeys
 // with equal creation time and UID do not exist on an API server, but the answer must not depend on
 // the order of events even then; and of one ApiKey that lists a hash twice, the claim that ends first counts.
 func compareClaims(a, b claim) int {
-	if c := cmp.Or(bytes.Compare(a.hash[:], b.hash[:]), strings.Compare(a.rank(), b.rank())); c != 0 {
+	if c := cmp.Or(bytes.Compare(a.digest[:], b.digest[:]), strings.Compare(a.rank(), b.rank())); c != 0 {
 		return c
 	}
 	namespaceA, nameA := a.owner()

@@ -1,11 +1,8 @@
 package index
 
 import (
-	"encoding/binary"
 	"iter"
 	"math/bits"
-
-	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
 const (
@@ -13,20 +10,13 @@ const (
 	shardCount = 1 << shardBits
 )
 
-// prefix is the first 8 bytes of a hash, which tell its shard and its place there.
-type prefix uint64
-
-func prefixOf(h *keys.Hash) prefix { return prefix(binary.BigEndian.Uint64(h[:])) }
-
-func (p prefix) shard() int { return int(p >> (64 - shardBits)) }
-
 // table is the content of one shard. It never changes once it is built.
 type table struct {
 	slots []slot // in the order of compareClaims, with empty ones among them
-	homes uint64 // how many slots hashes are spread over; the last ones may have been pushed beyond
+	homes uint64 // how many slots digests are spread over; the last ones may have been pushed beyond
 	names string
 	arena *arena
-	count int
+	count census
 }
 
 // newTable takes claims in their order, whose grants stand in the arena. It returns nil where there are none.
@@ -37,13 +27,13 @@ func newTable(claims []claim, a *arena) *table {
 	t := &table{
 		homes: uint64(len(claims) + len(claims)*2/3 + 1), // three fifths full: then a look-up sees 1.75 slots
 		arena: a,
-		count: len(claims),
+		count: censusOf(claims),
 	}
 	t.slots = make([]slot, t.lastSlot(claims)+1)
 	names := make([]byte, 0, len(claims)*64)
 	next := 0
 	for _, c := range claims {
-		next = max(next, t.home(prefixOf(&c.hash)))
+		next = max(next, t.home(prefixOf(&c.digest)))
 		t.slots[next] = c.slot
 		t.slots[next].names = uint32(len(names))
 		names = append(names, c.names...)
@@ -57,25 +47,25 @@ func newTable(claims []claim, a *arena) *table {
 func (t *table) lastSlot(claims []claim) int {
 	next := 0
 	for i := range claims {
-		next = max(next, t.home(prefixOf(&claims[i].hash))) + 1
+		next = max(next, t.home(prefixOf(&claims[i].digest))) + 1
 	}
 	return next - 1
 }
 
-// home is the slot where a hash belongs. Greater hashes belong further back.
+// home is the slot where a digest belongs. Greater ones belong further back.
 func (t *table) home(p prefix) int {
 	home, _ := bits.Mul64(uint64(p)<<shardBits, t.homes)
 	return int(home)
 }
 
-// find returns the first claim on h, or nil.
-func (t *table) find(h *keys.Hash, p prefix) *slot {
+// find returns the first claim under d, or nil.
+func (t *table) find(d *digest, p prefix) *slot {
 	for i := t.home(p); i < len(t.slots) && t.slots[i].is(held); i++ {
 		s := &t.slots[i]
-		if s.hash == *h {
+		if s.digest == *d {
 			return s
 		}
-		if prefixOf(&s.hash) > p { // h would stand before it
+		if prefixOf(&s.digest) > p { // d would stand before it
 			return nil
 		}
 	}
@@ -113,16 +103,29 @@ func (t *table) inArena(a *arena) *table {
 
 // bytes is the memory that t takes.
 func (t *table) bytes() int64 {
-	const own, perSlot = 64, 64
+	const own, perSlot = 72, 64
 	if t == nil {
 		return 0
 	}
 	return own + perSlot*int64(len(t.slots)) + int64(len(t.names))
 }
 
-func (t *table) len() int {
+func (t *table) census() census {
 	if t == nil {
-		return 0
+		return census{}
 	}
 	return t.count
+}
+
+// census counts the claims of a table.
+type census struct{ all, imported int }
+
+func censusOf(claims []claim) census {
+	c := census{all: len(claims)}
+	for i := range claims {
+		if claims[i].is(imported) {
+			c.imported++
+		}
+	}
+	return c
 }
