@@ -30,7 +30,6 @@ func recordOf(key *v1alpha1.ApiKey) (index.Record, error) {
 		Namespace:   key.Namespace,
 		Name:        key.Name,
 		UID:         string(key.UID),
-		CreatedAt:   key.CreationTimestamp.Time,
 		Revoked:     key.Spec.Revoked || key.Status.State == v1alpha1.StateRevoked,
 		Suspended:   key.Spec.Suspended,
 		Expired:     key.Status.State == v1alpha1.StateExpired,

@@ -398,9 +398,9 @@ func benchIndex(b *testing.B, n int) *index.Index {
 			Tenant:      fmt.Sprintf("tenant-%d", i%2000),
 			Permissions: []string{"orders:*", "customers:view", "customers:edit"},
 			Scopes:      map[string][]string{"category": {"general", "premium"}},
-			CreatedAt:   noon, UID: fmt.Sprintf("00000000-0000-4000-8000-%012x", i),
+			UID:         fmt.Sprintf("00000000-0000-4000-8000-%012x", i),
 			NotAfter:    noon.Add(time.Hour),
-			Credentials: []index.Credential{{Hash: keys.HashV1(benchKey(b, i)), Revision: 1}},
+			Credentials: []index.Credential{{Hash: keys.HashV1(benchKey(b, i)), Revision: 1, IssuedAt: noon}},
 		}
 	}
 	x := index.New()

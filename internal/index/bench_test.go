@@ -25,8 +25,8 @@ func benchRecord(n int) index.Record {
 		Tenant:      fmt.Sprintf("tenant-%d", n%2000),
 		Permissions: []string{"customers:view", "customers:edit", "orders:*"},
 		Scopes:      map[string][]string{"category": {"general", "premium"}},
-		CreatedAt:   noon, UID: fmt.Sprintf("00000000-0000-4000-8000-%012x", n),
-		Credentials: []index.Credential{{Hash: benchHash(n), Revision: 1}},
+		UID:         fmt.Sprintf("00000000-0000-4000-8000-%012x", n),
+		Credentials: []index.Credential{{Hash: benchHash(n), Revision: 1, IssuedAt: noon}},
 	}
 }
 

@@ -32,7 +32,7 @@ func TestReadersNeverMissAKeyThatIsInBothOldAndNewState(t *testing.T) {
 	for round := range 100 {
 		mustSet(t, x, steady)
 		neighbour := named("ns", fmt.Sprint("n", round), hash(100+round), hash(1)) // claims a hash of the other
-		neighbour.CreatedAt = noon
+		neighbour.Credentials[1].IssuedAt = noon
 		mustSet(t, x, neighbour)
 		if err := x.Replace([]index.Record{neighbour, steady}); err != nil {
 			t.Error(err)

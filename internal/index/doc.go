@@ -15,8 +15,8 @@
 // So a look-up waits for memory once, at a million credentials nearly all that it takes; and the garbage
 // collector has some 10,000 pointers to follow, however many credentials there are.
 //
-// Two ApiKeys may claim the same hash. Both claims are kept, in the order of creation time and then UID,
-// and a look-up finds the first; when it goes, the next stands in its place.
+// Two ApiKeys may claim the same hash. Both claims are kept, in the order of their sources, then of the times at which
+// they were recorded, then of UIDs; a look-up finds the first, and when it goes, the next stands in its place.
 //
 // The digest of a generated key's hash is the hash itself, whose bits are spread evenly. An imported hash is
 // whatever somebody chose; its digest is blinded, so that the two never meet and the bits of both are spread evenly.

@@ -16,9 +16,9 @@ const Never = math.MaxInt64
 
 // encoded is what all claims of one ApiKey have in common.
 type encoded struct {
-	claim    claim
-	notAfter time.Time
-	grant    []byte
+	claim  claim // but for what differs by credential, the rank behind its names included
+	record *Record
+	grant  []byte
 }
 
 // encode fails on a record that cannot be told to an upstream unambiguously, which the feed should have
@@ -34,7 +34,7 @@ func encode(r *Record) (encoded, error) {
 	}
 	c := claim{names: names}
 	c.namespace, c.name, c.state = uint8(len(r.Namespace)), uint8(len(r.Name)), held|stateOf(r)
-	return encoded{claim: c, notAfter: r.NotAfter, grant: grant}, nil
+	return encoded{claim: c, record: r, grant: grant}, nil
 }
 
 func notIndexed(r *Record, err error) error {
@@ -48,7 +48,12 @@ func (e *encoded) of(credential Credential, d digest, grant place) claim {
 	if credential.Hash.Imported {
 		c.state |= imported
 	}
-	c.notAfter = endOf(credential.NotAfter, e.notAfter)
+	if credential.Expired {
+		c.state |= expired
+	}
+	rank := rankOf(e.record, credential.IssuedAt)
+	c.names += string(rank[:])
+	c.notAfter = endOf(credential.NotAfter, e.record.NotAfter)
 	c.revision = credential.Revision
 	c.grant = grant
 	return c
@@ -64,8 +69,10 @@ func namesOf(r *Record) (string, error) {
 	if strings.ContainsFunc(r.Namespace+r.Name, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
 		return "", errors.New("its name holds what no header may carry")
 	}
-	rank := rankOf(r)
-	return r.Namespace + r.Name + string(rank[:]), nil
+	if int(r.Source) >= sourceCount {
+		return "", errors.New("its source has no rank")
+	}
+	return r.Namespace + r.Name, nil
 }
 
 func stateOf(r *Record) (s state) {
@@ -84,9 +91,15 @@ func stateOf(r *Record) (s state) {
 	return s
 }
 
-func rankOf(r *Record) (rank [rankLen]byte) {
+// rankOf encodes what a claim ranks by: the source in 2 bits, the time in 62, the UID.
+func rankOf(r *Record, issuedAt time.Time) (rank [rankLen]byte) {
+	const (
+		timeBits = 62
+		epoch    = 1 << (timeBits - 1) // so that times before 1970 come first
+	)
+	seconds := min(max(issuedAt.Unix(), -epoch), epoch-1)
+	binary.BigEndian.PutUint64(rank[:], uint64(r.Source)<<timeBits|uint64(seconds+epoch))
 	uid := rankUID(r.UID)
-	binary.BigEndian.PutUint64(rank[:], uint64(unixNano(r.CreatedAt))^1<<63) // so that negative times come first
 	copy(rank[8:], uid[:])
 	return rank
 }

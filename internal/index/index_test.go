@@ -76,6 +76,18 @@ func TestLookupReturnsWhatWasSet(t *testing.T) {
 			}},
 			wantEntry: index.Entry{Namespace: "a", Name: "b", Revision: 1, NotAfter: noon.UnixNano()},
 		},
+		"a hash listed twice has ended when one of the two has": {
+			record: index.Record{Namespace: "a", Name: "b", Credentials: []index.Credential{
+				{Hash: hash(1), Revision: 2, NotAfter: noon}, {Hash: hash(1), Revision: 1, Expired: true},
+			}},
+			wantEntry: index.Entry{Namespace: "a", Name: "b", Revision: 1, Expired: true, NotAfter: index.Never},
+		},
+		"one of two credentials has ended": {
+			record: index.Record{Namespace: "a", Name: "b", Credentials: []index.Credential{
+				{Hash: hash(3), Revision: 1, Expired: true}, {Hash: hash(1), Revision: 2},
+			}},
+			wantEntry: index.Entry{Namespace: "a", Name: "b", Revision: 2, NotAfter: index.Never},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -98,6 +110,7 @@ func TestARecordThatNoHeaderCanCarryTakesItsApiKeyOut(t *testing.T) {
 		wantErr string
 	}{
 		"no name":                       {func(r *index.Record) { r.Name = "" }, "no name"},
+		"a source without a rank":       {func(r *index.Record) { r.Source = 3 }, "no rank"},
 		"no namespace":                  {func(r *index.Record) { r.Namespace = "" }, "no name"},
 		"a name of 256 bytes":           {func(r *index.Record) { r.Name = strings.Repeat("n", 256) }, "longer than 255"},
 		"a tenant of 256 bytes":         {func(r *index.Record) { r.Tenant = strings.Repeat("t", 256) }, "longer than 255"},

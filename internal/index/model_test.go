@@ -1,6 +1,7 @@
 package index_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -8,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/apikey-operator/apikey-operator/internal/index"
@@ -18,33 +19,47 @@ import (
 // model is the index as one would write it without a thought for speed.
 type model map[string]index.Record // by namespace/name
 
+// claimed is one claim on a hash.
+type claimed struct {
+	record     index.Record
+	credential index.Credential
+}
+
 func (m model) lookup(h keys.Hash) (entry index.Entry, found bool) {
-	var first index.Record
+	var claims []claimed
 	for _, r := range m {
 		for _, c := range r.Credentials {
-			if c.Hash != h || found && !ranksBefore(r, first) {
-				continue
-			}
-			first, found = r, true
-			entry = index.Entry{
-				Namespace: r.Namespace, Name: r.Name, Tenant: r.Tenant,
-				Permissions: strings.Join(r.Permissions, ","),
-				Revision:    c.Revision, NotAfter: index.Never,
-				Revoked: r.Revoked, Suspended: r.Suspended, Expired: r.Expired, NotGranted: r.NotGranted,
-			}
-			if !r.NotAfter.IsZero() {
-				entry.NotAfter = r.NotAfter.UnixNano()
+			if c.Hash == h {
+				claims = append(claims, claimed{r, c})
 			}
 		}
 	}
-	return entry, found
+	if len(claims) == 0 {
+		return index.Entry{}, false
+	}
+	return slices.MinFunc(claims, compareRanks).entry(), true
 }
 
-func ranksBefore(a, b index.Record) bool {
-	if !a.CreatedAt.Equal(b.CreatedAt) {
-		return a.CreatedAt.Before(b.CreatedAt)
+func compareRanks(a, b claimed) int {
+	return cmp.Or(
+		cmp.Compare(a.record.Source, b.record.Source),
+		a.credential.IssuedAt.Compare(b.credential.IssuedAt),
+		strings.Compare(a.record.UID, b.record.UID),
+	)
+}
+
+func (c claimed) entry() index.Entry {
+	r := c.record
+	entry := index.Entry{
+		Namespace: r.Namespace, Name: r.Name, Tenant: r.Tenant,
+		Permissions: strings.Join(r.Permissions, ","),
+		Revision:    c.credential.Revision, NotAfter: index.Never,
+		Revoked: r.Revoked, Suspended: r.Suspended, Expired: r.Expired || c.credential.Expired, NotGranted: r.NotGranted,
 	}
-	return a.UID < b.UID
+	if !r.NotAfter.IsZero() {
+		entry.NotAfter = r.NotAfter.UnixNano()
+	}
+	return entry
 }
 
 func (m model) credentials() (n int) {
@@ -86,7 +101,14 @@ func crowdedHashes() []keys.Hash {
 	return all
 }
 
+var sources = []index.Source{index.Generated, index.FromSecret, index.FromHash}
+
 func drawRecord(t *rapid.T, namespace, name string) index.Record {
+	return drawRecordOn(t, namespace, name, crowdedHashes())
+}
+
+// drawRecordOn draws an ApiKey that claims some of the hashes.
+func drawRecordOn(t *rapid.T, namespace, name string, hashes []keys.Hash) index.Record {
 	unrelated := keys.HashV1(namespace + "/" + name).Sum
 	r := index.Record{
 		Namespace: namespace, Name: name,
@@ -96,15 +118,18 @@ func drawRecord(t *rapid.T, namespace, name string) index.Record {
 		Suspended:   rapid.Bool().Draw(t, "suspended"),
 		Expired:     rapid.Bool().Draw(t, "expired"),
 		NotGranted:  rapid.Bool().Draw(t, "notGranted"),
-		CreatedAt:   noon.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "age")) * time.Second),
+		Source:      rapid.SampledFrom(sources).Draw(t, "source"),
 		// One UID for each name, as on an API server; what they spell is in no relation to the names.
 		UID: fmt.Sprintf("00000000-0000-4000-8000-0000%08x", unrelated[:4]),
 	}
 	if rapid.Bool().Draw(t, "ends") {
 		r.NotAfter = noon.Add(time.Duration(rapid.IntRange(-5, 5).Draw(t, "end")) * time.Hour)
 	}
-	for i, h := range rapid.SliceOfNDistinct(rapid.SampledFrom(crowdedHashes()), 0, 4, rapid.ID[keys.Hash]).Draw(t, "hashes") {
-		r.Credentials = append(r.Credentials, index.Credential{Hash: h, Revision: int64(i)})
+	for i, h := range rapid.SliceOfNDistinct(rapid.SampledFrom(hashes), 0, min(4, len(hashes)), rapid.ID[keys.Hash]).Draw(t, "hashes") {
+		r.Credentials = append(r.Credentials, index.Credential{
+			Hash: h, Revision: int64(i), Expired: rapid.Bool().Draw(t, "ended"),
+			IssuedAt: noon.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "issued")) * time.Second),
+		})
 	}
 	return r
 }
@@ -154,7 +179,7 @@ func requireAgreement(t *rapid.T, x *index.Index, m model) {
 		want, wantFound := m.lookup(h)
 		got, found := x.Lookup(h)
 		if found != wantFound || got != want {
-			t.Fatalf("hash %s: found %v, want %v; entry (-want +got):\n%s", h.Encode(), found, wantFound, cmp.Diff(want, got))
+			t.Fatalf("hash %s: found %v, want %v; entry (-want +got):\n%s", h.Encode(), found, wantFound, gocmp.Diff(want, got))
 		}
 	}
 	if got, want := x.HoldsImported(), m.holdsImported(); got != want {
@@ -163,70 +188,6 @@ func requireAgreement(t *rapid.T, x *index.Index, m model) {
 	stats := x.Stats()
 	if stats.Credentials != m.credentials() || stats.APIKeys != m.apiKeys() {
 		t.Fatalf("stats = %+v, want %d credentials of %d ApiKeys", stats, m.credentials(), m.apiKeys())
-	}
-}
-
-func TestTheFirstClaimantIsAnsweredForWhateverTheOrderOfEvents(t *testing.T) {
-	claimed := hash(1)
-	claim := func(name string, age int, uid string) index.Record {
-		r := named("ns", name, claimed)
-		r.CreatedAt, r.UID = noon.Add(-time.Duration(age)*time.Second), uid
-		return r
-	}
-	const uid = "%c0000000-0000-4000-8000-000000000000"
-	inRank := []index.Record{
-		claim("oldest", 3, fmt.Sprintf(uid, 'f')),
-		claim("same-age-lower-uid", 2, fmt.Sprintf(uid, '0')),
-		claim("same-age-higher-uid", 2, fmt.Sprintf(uid, 'a')),
-		claim("youngest-uid-not-a-uuid", 1, "whatever"),
-		claim("no-age-that-is-known", 0, "whatever"),
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		arrival := rapid.Permutation(inRank).Draw(t, "arrival")
-		departure := rapid.Permutation(inRank).Draw(t, "departure")
-		x := index.New()
-		present := map[string]bool{}
-		requireFirst := func() {
-			t.Helper()
-			want := ""
-			for _, r := range inRank {
-				if present[r.Name] {
-					want = r.Name
-					break
-				}
-			}
-			if got, found := x.Lookup(claimed); got.Name != want || found != (want != "") {
-				t.Fatalf("answered for %q, want %q", got.Name, want)
-			}
-		}
-		for _, r := range arrival {
-			present[r.Name] = true
-			if err := x.Set(r); err != nil {
-				t.Fatal(err)
-			}
-			requireFirst()
-		}
-		if err := x.Replace(arrival); err != nil {
-			t.Fatal(err)
-		}
-		requireFirst()
-		for _, r := range departure {
-			delete(present, r.Name)
-			x.Delete(r.Namespace, r.Name)
-			requireFirst()
-		}
-	})
-}
-
-func TestAStoppedClaimantIsNotPassedOver(t *testing.T) {
-	first, second := named("ns", "first", hash(1)), named("ns", "second", hash(1))
-	first.CreatedAt, second.CreatedAt = noon, noon.Add(time.Second)
-	first.Revoked = true
-	x := index.New()
-	mustSet(t, x, second)
-	mustSet(t, x, first)
-	if got, _ := x.Lookup(hash(1)); got.Name != "first" || !got.Revoked {
-		t.Errorf("answered for %q, want the revoked first claimant", got.Name)
 	}
 }
 

@@ -19,17 +19,34 @@ type Record struct {
 
 	Revoked, Suspended, Expired, NotGranted bool
 
-	// CreatedAt, then UID, rank the ApiKeys that claim the same hash: only the first is answered for.
-	CreatedAt time.Time
-	UID       string
+	// Source, then when the credential was issued, then UID rank the claims on one hash: only the first is
+	// answered for.
+	Source Source
+	UID    string
 
 	Credentials []Credential
 }
+
+// Source is where an ApiKey's key comes from, in the order in which claims on one hash rank.
+type Source uint8
+
+// The sources of a key.
+const (
+	Generated   Source = iota // made by the manager
+	FromSecret                // referenced: the value of a Secret that somebody else manages
+	FromHash                  // imported by its hash alone, which shows nothing of who knows the key
+	sourceCount = int(FromHash) + 1
+)
 
 // Credential is one issued secret value of an ApiKey.
 type Credential struct {
 	Hash     keys.Hash
 	Revision int64
+	// IssuedAt is when the claim on the hash was recorded, to the second. That an ApiKey is old does not help it: it could
+	// be changed to claim what another one holds.
+	IssuedAt time.Time
+	// Expired says that this credential has ended, though the ApiKey may not have.
+	Expired bool
 	// NotAfter is when this credential ends, if that is before the ApiKey's own NotAfter. Zero: never.
 	NotAfter time.Time
 }

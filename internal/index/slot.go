@@ -32,7 +32,7 @@ const (
 
 func (s *slot) is(flag state) bool { return s.state&flag != 0 }
 
-// rankLen is the length of creation time and UID, encoded so that they compare as bytes.
+// rankLen is the length of source, time of issue and UID, encoded so that they compare as bytes.
 const rankLen = 24
 
 // namesLen is the length of what stands in a table's names for s.
@@ -56,8 +56,8 @@ func (c *claim) rank() string {
 }
 
 // compareClaims orders claims by digest, and those on one hash by rank; the first is answered for. ApiKeys
-// with equal creation time and UID do not exist on an API server, but the answer must not depend on
-// the order of events even then; and of one ApiKey that lists a hash twice, the claim that ends first counts.
+// with one UID do not exist on an API server, but the answer must not depend on the order of events even then; and
+// of one ApiKey that lists a hash twice with one time of issue, the claim that ends first counts.
 func compareClaims(a, b claim) int {
 	if c := cmp.Or(bytes.Compare(a.digest[:], b.digest[:]), strings.Compare(a.rank(), b.rank())); c != 0 {
 		return c
@@ -67,6 +67,7 @@ func compareClaims(a, b claim) int {
 	return cmp.Or(
 		strings.Compare(namespaceA, namespaceB),
 		strings.Compare(nameA, nameB),
+		-cmp.Compare(a.state&expired, b.state&expired),
 		cmp.Compare(a.notAfter, b.notAfter),
 		cmp.Compare(a.revision, b.revision),
 	)
