@@ -10,7 +10,6 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/index"
-	"github.com/apikey-operator/apikey-operator/internal/keys"
 	"github.com/apikey-operator/apikey-operator/internal/permission"
 )
 
@@ -21,7 +20,11 @@ func recordOf(key *v1alpha1.ApiKey) (index.Record, error) {
 	if err := checkBounds(key); err != nil {
 		return index.Record{}, err
 	}
-	credentials, err := credentialsOf(key)
+	source, err := sourceOf(&key.Spec)
+	if err != nil {
+		return index.Record{}, err
+	}
+	credentials, err := credentialsOf(key, source)
 	if err != nil {
 		return index.Record{}, err
 	}
@@ -30,11 +33,12 @@ func recordOf(key *v1alpha1.ApiKey) (index.Record, error) {
 		Namespace:   key.Namespace,
 		Name:        key.Name,
 		UID:         string(key.UID),
+		Source:      source,
 		Revoked:     key.Spec.Revoked || key.Status.State == v1alpha1.StateRevoked,
 		Suspended:   key.Spec.Suspended,
 		Expired:     key.Status.State == v1alpha1.StateExpired,
 		NotAfter:    timeOf(key.Spec.ExpiresAt),
-		NotGranted:  grant == nil || grant.Tenant != key.Spec.Tenant,
+		NotGranted:  grant == nil || key.Status.State == v1alpha1.StateDenied || grant.Tenant != key.Spec.Tenant,
 		Credentials: credentials,
 	}
 	if record.NotGranted {
@@ -69,18 +73,6 @@ func checkIdentity(r index.Record) error {
 		return fmt.Errorf("the identity headers would take %d bytes, at most %d are served", size, maxIdentity)
 	}
 	return nil
-}
-
-func credentialsOf(key *v1alpha1.ApiKey) ([]index.Credential, error) {
-	credentials := make([]index.Credential, 0, len(key.Status.Credentials))
-	for i, c := range key.Status.Credentials {
-		hash, err := keys.ParseHash(c.Hash)
-		if err != nil {
-			return nil, fmt.Errorf("status.credentials[%d].hash: %w", i, err)
-		}
-		credentials = append(credentials, index.Credential{Hash: hash, Revision: c.Revision, NotAfter: timeOf(c.NotAfter)})
-	}
-	return credentials, nil
 }
 
 // common is what two lists of permissions both cover, in the order of the first.
