@@ -1,0 +1,147 @@
+// Package schedule understands when keys are rotated: five cron fields or a descriptor such as @daily, in
+// a time zone. The cron grammar is that of a library; what is ours is the treatment of times that the
+// clocks skip or repeat, and the bound on how close two rotations may be.
+package schedule
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	_ "time/tzdata" // so that time zones are known where the system brings none
+
+	cron "github.com/netresearch/go-cron"
+)
+
+// MinGap is the least time between two rotations.
+const MinGap = 10 * time.Minute
+
+// The times of a schedule are compared for five years ahead, which holds a leap day and several changes of the
+// clocks, or where it comes more than once a day, for as long as compared of them take: whoever can write an ApiKey
+// can have a schedule parsed.
+const (
+	horizon  = 5 * 366 * 24 * time.Hour
+	compared = 2_000
+)
+
+// Schedule is a sequence of times. It does not change once it is parsed.
+type Schedule struct {
+	times cron.Schedule
+	zone  *time.Location
+	gap   time.Duration
+}
+
+// grammar is plain cron: where both day fields are restricted either may match, as in crontab(5) and in
+// the CronJobs of Kubernetes.
+var grammar = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.DowOrDom | cron.Descriptor)
+
+// Parse reads a schedule and the name of a time zone, UTC where that is empty. From is the time from which
+// the gaps between its times are looked at. Its errors say what to write instead.
+func Parse(expression, timeZone string, from time.Time) (*Schedule, error) {
+	zone, err := parseZone(timeZone)
+	if err != nil {
+		return nil, err
+	}
+	times, err := parseTimes(expression)
+	if err != nil {
+		return nil, err
+	}
+	s := &Schedule{times: times, zone: zone}
+	if s.gap, err = s.shortestGap(from); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func parseZone(name string) (*time.Location, error) {
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "Local" {
+		return nil, fmt.Errorf("spec.rotation.timeZone %q is not known: write a name of the IANA time zone database, such as Europe/Berlin", name)
+	}
+	return zone, nil
+}
+
+func parseTimes(expression string) (cron.Schedule, error) {
+	times, err := grammar.Parse(expression)
+	switch {
+	case err != nil:
+	case strings.Contains(expression, "TZ="):
+		err = errors.New("the time zone stands in spec.rotation.timeZone")
+	case isInterval(times):
+		err = errors.New("an interval stands in spec.rotation.every")
+	default:
+		return times, nil
+	}
+	return nil, fmt.Errorf(`spec.rotation.schedule %q is not understood (%w): write five cron fields, minute, hour, day of month, month and day of week, such as "0 3 1 * *", or one of @hourly, @daily, @weekly, @monthly and @yearly`,
+		expression, err)
+}
+
+func isInterval(times cron.Schedule) bool {
+	_, ok := times.(cron.ConstantDelaySchedule)
+	return ok
+}
+
+// Next is the first time of the schedule after a given one, zero for never. A time that the clocks skip in
+// spring comes an hour later by the clock on the wall; of one that comes twice in autumn the second is left out.
+// The library is asked for times on the wall alone, since it leaves out days that begin with a skipped hour.
+func (s *Schedule) Next(after time.Time) time.Time {
+	wall := wallBefore(after.In(s.zone))
+	for {
+		if wall = s.times.Next(wall); wall.IsZero() {
+			return wall
+		}
+		if next := s.fromWall(wall); next.After(after) {
+			return next
+		}
+	}
+}
+
+// wallBefore is what the clock on the wall shows, as if that were UTC; within what a skipped time is put off to, it
+// is what the clock would show had it not been put forward.
+func wallBefore(t time.Time) time.Time {
+	_, offset := t.Zone()
+	if changed, _ := t.ZoneBounds(); !changed.IsZero() {
+		_, before := changed.Add(-time.Second).Zone()
+		if skipped := offset - before; t.Sub(changed) < seconds(skipped) {
+			offset = before
+		}
+	}
+	return t.UTC().Add(seconds(offset))
+}
+
+// fromWall is the first time at which the clock on the wall shows what is given as if it were UTC, or for what it
+// never shows, the time at which it would, had it not been put forward.
+func (s *Schedule) fromWall(wall time.Time) time.Time {
+	_, before := wall.AddDate(0, 0, -1).In(s.zone).Zone()
+	_, after := wall.AddDate(0, 0, 1).In(s.zone).Zone()
+	early, late := wall.Add(-seconds(before)).In(s.zone), wall.Add(-seconds(after)).In(s.zone)
+	_, atEarly := early.Zone()
+	if _, atLate := late.Zone(); atEarly != before && atLate == after {
+		return late
+	}
+	return early
+}
+
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// ShortestGap is the least time between two times of the schedule, of those that were compared at its parsing.
+func (s *Schedule) ShortestGap() time.Duration { return s.gap }
+
+func (s *Schedule) shortestGap(from time.Time) (time.Duration, error) {
+	last := s.Next(from)
+	if last.IsZero() {
+		return 0, errors.New("spec.rotation.schedule never comes: write a day that exists in its month")
+	}
+	shortest := horizon
+	for range compared {
+		next := s.Next(last)
+		if next.IsZero() || next.Sub(from) >= horizon {
+			break
+		}
+		if shortest = min(shortest, next.Sub(last)); shortest < MinGap {
+			return 0, fmt.Errorf("spec.rotation.schedule comes twice within %s: leave at least %s between two rotations, as \"0 * * * *\" does", shortest, MinGap)
+		}
+		last = next
+	}
+	return shortest, nil
+}
