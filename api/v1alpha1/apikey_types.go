@@ -164,7 +164,7 @@ type ApiKeySpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.timeZone) || has(self.schedule)",message="may be given only with schedule: leave timeZone out, or give a schedule such as '0 3 1 * *'",reason=FieldValueForbidden,fieldPath=".timeZone"
 // +kubebuilder:validation:XValidation:rule="!has(self.every) || !has(self.gracePeriod) || [self.every, self.gracePeriod].exists(d, size(d) == 0 || !d.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$')) || duration(self.gracePeriod) <= duration(self.every)",message="may not be longer than every, or a third credential would be wanted before the first one ends: shorten gracePeriod or lengthen every",fieldPath=".gracePeriod"
 type Rotation struct {
-	// every is the age at which a credential is replaced, counted from its issue: hours, minutes and
+	// every is the age at which a credential is replaced, counted from its publishing: hours, minutes and
 	// seconds, at least 10m, at most 87600h. So that keys that were made together do not rotate in one
 	// second, up to a tenth of it but at most 5 minutes is added, always the same for one credential.
 	// Default: none. Example: 2160h.
@@ -177,8 +177,8 @@ type Rotation struct {
 	// schedule is when credentials are replaced, as five cron fields (minute, hour, day of month, month,
 	// day of week) or one of @hourly, @daily, @weekly, @monthly, @yearly; at least 10 minutes apart. Up to a
 	// tenth of the time between two of them but at most 5 minutes is added, as for every. A time that
-	// the clocks skip in spring counts as the moment after the gap; one that comes twice in autumn counts
-	// once. At most 128 printable characters of ASCII; whether they make a schedule is told by the Ready
+	// the clocks skip in spring comes an hour later by the clock on the wall; one that comes twice in autumn
+	// counts once. At most 128 printable characters of ASCII; whether they make a schedule is told by the Ready
 	// condition. Default: none. Example: "0 3 1 * *".
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -554,6 +554,14 @@ type Credential struct {
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('2200-01-01T00:00:00Z')",message="must be a time in the years 2000 to 2199, with upper-case T and Z, such as 2027-01-10T23:59:59Z"
 	// +optional
 	PublishedAt *metav1.Time `json:"publishedAt,omitempty"`
+
+	// retiredAt is when a pending credential was given up. It is accepted until it is certain that no write of it is
+	// under way any more.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('2200-01-01T00:00:00Z')",message="must be a time in the years 2000 to 2199, with upper-case T and Z, such as 2027-01-10T23:59:59Z"
+	// +optional
+	RetiredAt *metav1.Time `json:"retiredAt,omitempty"`
 
 	// notAfter is when verifiers stop accepting the credential; without it, it ends with the key.
 	// +kubebuilder:validation:Type=string

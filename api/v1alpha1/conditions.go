@@ -87,4 +87,11 @@ const (
 	// ReasonCredentialEnded is the event's reason when a previous credential lost the rest of its
 	// grace period to a newer one.
 	ReasonCredentialEnded = "CredentialEnded"
+
+	// ReasonBelowMinRevision: the key that spec.source names is stopped by spec.minRevision, and only another key
+	// can take its place.
+	ReasonBelowMinRevision = "BelowMinRevision"
+
+	// ReasonConcealed is the event's reason when the Secret was removed after spec.secret.deleteAfter.
+	ReasonConcealed = "Concealed"
 )

@@ -175,6 +175,10 @@ func (in *Credential) DeepCopyInto(out *Credential) {
 		in, out := &in.PublishedAt, &out.PublishedAt
 		*out = (*in).DeepCopy()
 	}
+	if in.RetiredAt != nil {
+		in, out := &in.RetiredAt, &out.RetiredAt
+		*out = (*in).DeepCopy()
+	}
 	if in.NotAfter != nil {
 		in, out := &in.NotAfter, &out.NotAfter
 		*out = (*in).DeepCopy()

@@ -64,8 +64,8 @@ func (f *commonFlags) newLogger() *slog.Logger {
 	return slog.New(handler)
 }
 
-// restConfig finds the API server. Requests are not limited here: the API server's priority and
-// fairness does that better.
+// restConfig finds the API server. Requests are not limited here: the verifier makes next to none, and the manager
+// sets a limit of its own.
 func (f *commonFlags) restConfig() (*rest.Config, error) {
 	path := f.kubeconfig
 	if path == "" {

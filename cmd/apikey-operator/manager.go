@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -20,6 +22,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	"github.com/apikey-operator/apikey-operator/internal/serverclock"
 )
 
 // The timing of leader election, and what follows from it. After its last renewal a leader works on for
@@ -32,9 +35,14 @@ const (
 	retryPeriod   = 2 * time.Second
 	writeWindow   = leaseDuration - renewDeadline - retryPeriod
 	fence         = 2 * leaseDuration
+)
 
-	gracePeriod     = 24 * time.Hour
-	maxPublishDelay = 20 * time.Second
+// The bounds of flags.
+const (
+	maxPublishDelay   = 20 * time.Second
+	maxExpiringWindow = 8760 * time.Hour
+	minQPS            = 20 // below, requests of one write wait for longer than what it was decided on stays true
+	maxQPS            = 10_000
 )
 
 const leaseName = "apikey-operator-manager"
@@ -46,6 +54,10 @@ type managerFlags struct {
 	metricsAddress          string
 	healthAddress           string
 	publishDelay            time.Duration
+	expiringWindow          time.Duration
+	restoreMode             bool
+	qps                     float32
+	burst                   int
 }
 
 func newManagerCommand() *cobra.Command {
@@ -66,12 +78,29 @@ func newManagerCommand() *cobra.Command {
 	flags.StringVar(&f.healthAddress, "health-probe-bind-address", ":8081", "address that serves /healthz and /readyz; 0 for none")
 	flags.DurationVar(&f.publishDelay, "publish-delay", 2*time.Second,
 		"how long the hash of a new key is given to reach the verifiers before the key is put into its Secret; 0s to 20s")
+	flags.DurationVar(&f.expiringWindow, "expiring-window", 30*24*time.Hour,
+		"how long before its expiry a key is reported as expiring; 0s to 8760h")
+	flags.BoolVar(&f.restoreMode, "restore-mode", false,
+		"after a restore from a backup, with the manager stopped meanwhile: where an ApiKey has lost its status, go on with the key that its "+
+			"Secret holds instead of issuing another; switch it off when that is done, since whoever can write Secrets can choose keys until then")
+	flags.Float32Var(&f.qps, "kube-api-qps", 200,
+		"how many requests a second to send to the API server at most, 20 to 10000, those for the lease apart; rotations that are due wait for their turn")
+	flags.IntVar(&f.burst, "kube-api-burst", 400, "how many requests to send at once after a quiet time")
 	return command
 }
 
 func (f *managerFlags) validate() error {
 	if f.publishDelay < 0 || f.publishDelay > maxPublishDelay {
 		return usagef("--publish-delay: %s is out of range: give 0s to %s", f.publishDelay, maxPublishDelay)
+	}
+	if f.expiringWindow < 0 || f.expiringWindow > maxExpiringWindow {
+		return usagef("--expiring-window: %s is out of range: give 0s to %s", f.expiringWindow, maxExpiringWindow)
+	}
+	if f.qps < minQPS || f.qps > maxQPS {
+		return usagef("--kube-api-qps: %g is out of range: give %d to %d", f.qps, minQPS, maxQPS)
+	}
+	if f.burst < 1 || f.burst > maxQPS {
+		return usagef("--kube-api-burst: %d is out of range: give 1 to %d", f.burst, maxQPS)
 	}
 	addresses := map[string]string{"metrics-bind-address": f.metricsAddress, "health-probe-bind-address": f.healthAddress}
 	maps.DeleteFunc(addresses, func(_, address string) bool { return address == "0" })
@@ -100,11 +129,17 @@ func runManager(ctx context.Context, f *managerFlags) error {
 	if err != nil {
 		return err
 	}
-	manager, err := ctrl.NewManager(config, f.managerOptions())
+	var offset serverclock.Offset
+	config.Wrap(offset.Observe(clock.RealClock{}))
+	options := f.managerOptions()
+	options.LeaderElectionConfig = rest.CopyConfig(config) // a lease must not wait for its turn
+	// One limiter for all clients; each would make one of its own from the numbers alone.
+	config.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(f.qps, f.burst)
+	manager, err := ctrl.NewManager(config, options)
 	if err != nil {
 		return fmt.Errorf("set the manager up: %w", err)
 	}
-	if err := f.addController(ctx, manager); err != nil {
+	if err := f.addController(ctx, manager, &offset); err != nil {
 		return err
 	}
 	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -112,6 +147,9 @@ func runManager(ctx context.Context, f *managerFlags) error {
 	}
 	if err := manager.AddReadyzCheck("ping", healthz.Ping); err != nil {
 		return err
+	}
+	if f.restoreMode {
+		logger.Warn("restore mode: keys are taken over from Secrets whose ApiKey has no status; switch it off when the restore is done")
 	}
 	logger.Info("starting the manager", "version", version)
 	return manager.Start(ctx)
@@ -137,7 +175,7 @@ func (f *managerFlags) managerOptions() ctrl.Options {
 	}
 }
 
-func (f *managerFlags) addController(ctx context.Context, manager ctrl.Manager) error {
+func (f *managerFlags) addController(ctx context.Context, manager ctrl.Manager, offset *serverclock.Offset) error {
 	reconciler := apikey.New(apikey.Options{
 		Cached:  manager.GetClient(),
 		Live:    manager.GetAPIReader(),
@@ -147,14 +185,19 @@ func (f *managerFlags) addController(ctx context.Context, manager ctrl.Manager) 
 		Events:  manager.GetEventRecorder("apikey-operator"),
 		Metrics: apikey.NewMetrics(metrics.Registry),
 		Settings: lifecycle.Settings{
-			GracePeriod:  gracePeriod,
-			PublishDelay: f.publishDelay,
-			Fence:        fence,
+			PublishDelay:   f.publishDelay,
+			Fence:          fence,
+			ExpiringWindow: f.expiringWindow,
 		},
 		WriteWindow: writeWindow,
+		ClockOffset: offset.Get,
+		RestoreMode: f.restoreMode,
 	})
 	if err := reconciler.SetupWithManager(ctx, manager); err != nil {
 		return fmt.Errorf("set the controller up: %w", err)
+	}
+	if err := metrics.Registry.Register(apikey.NewClockGauge(offset.Get)); err != nil {
+		return err
 	}
 	return metrics.Registry.Register(apikey.NewCollector(manager.GetClient()))
 }

@@ -76,7 +76,7 @@ func (h *heldKeys) settle(key *v1alpha1.ApiKey, now time.Time) {
 	}
 	pending := map[string]bool{}
 	for _, c := range key.Status.Credentials {
-		pending[c.Hash] = c.State == v1alpha1.CredentialPending && c.NotAfter == nil // one that ends is not published any more
+		pending[c.Hash] = c.State == v1alpha1.CredentialPending && c.RetiredAt == nil
 	}
 	for hash, k := range held.keys {
 		switch {

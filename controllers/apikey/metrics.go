@@ -30,7 +30,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		issued: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "apikey_operator_credentials_published_total",
-			Help: "Credentials published in a Secret, by cause.",
+			Help: "Credentials that became the current one of their ApiKey, by cause.",
 		}, []string{"cause"}),
 		publishFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "apikey_operator_publish_failures_total",
@@ -38,7 +38,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		}),
 		unreadables: map[types.NamespacedName]struct{}{},
 	}
-	for _, cause := range []lifecycle.Cause{lifecycle.Issued, lifecycle.SecretLost, lifecycle.SecretChanged, lifecycle.Renewed} {
+	for _, cause := range lifecycle.Causes {
 		m.issued.WithLabelValues(string(cause))
 	}
 	registerer.MustRegister(m.issued, m.publishFailures, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -46,6 +46,14 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		Help: "ApiKeys that this version cannot read and leaves alone.",
 	}, m.countUnreadables))
 	return m
+}
+
+// NewClockGauge tells by how much the API server's clock is ahead of ours.
+func NewClockGauge(offset func() time.Duration) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "apikey_operator_clock_offset_seconds",
+		Help: "By how much the API server's clock is ahead of the manager's; beyond 30 s either way no rotation is started.",
+	}, func() float64 { return offset().Seconds() })
 }
 
 func (m *Metrics) countUnreadables() float64 {
@@ -107,7 +115,9 @@ const unknownState = "Unknown"
 var knownStates = map[string]int{
 	string(v1alpha1.StatePending):   0,
 	string(v1alpha1.StateActive):    0,
+	string(v1alpha1.StateExpiring):  0,
 	string(v1alpha1.StateExpired):   0,
+	string(v1alpha1.StateDenied):    0,
 	string(v1alpha1.StateSuspended): 0,
 	string(v1alpha1.StateRevoked):   0,
 	unknownState:                    0,

@@ -41,7 +41,9 @@ func TestApiKeysAreCountedByStateWhenAsked(t *testing.T) {
 # HELP apikey_operator_apikeys ApiKeys by state; Unknown are those that the manager has not looked at.
 # TYPE apikey_operator_apikeys gauge
 apikey_operator_apikeys{state="Active"} 2
+apikey_operator_apikeys{state="Denied"} 0
 apikey_operator_apikeys{state="Expired"} 0
+apikey_operator_apikeys{state="Expiring"} 0
 apikey_operator_apikeys{state="Pending"} 0
 apikey_operator_apikeys{state="Revoked"} 1
 apikey_operator_apikeys{state="Suspended"} 0

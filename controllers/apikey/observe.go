@@ -24,6 +24,10 @@ type view struct {
 	secret *corev1.Secret // only in a live view; nil where there is none
 	seen   lifecycle.Secret
 
+	duplicate bool                // another ApiKey's claim on the key comes first
+	adoptable lifecycle.Adoptable // only in a live view, in restore mode
+	invalid   error               // what is wrong about the spec in a way that its schema cannot tell
+
 	lookedAt time.Time // when the reads for a write of the Secret began
 }
 
@@ -40,18 +44,36 @@ func fetch(ctx context.Context, reader client.Reader, name types.NamespacedName)
 // status recorded, or the spec is newer than the status, it says that a live look is needed.
 func (r *Reconciler) cachedView(ctx context.Context, key *v1alpha1.ApiKey) (view, error) {
 	v := view{key: key, seen: lifecycle.Secret{State: lifecycle.SecretUnread}}
-	recorded := key.Status.SecretRef
-	if recorded == nil || recorded.Name != key.SecretName() || key.Status.ObservedGeneration != key.Generation {
-		return v, nil
+	name, recorded := secretOf(key), key.Status.SecretRef
+	if name != "" && key.Status.ObservedGeneration == key.Generation {
+		secret := &metav1.PartialObjectMetadata{}
+		secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+		err := r.Cached.Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: name}, secret)
+		switch {
+		case client.IgnoreNotFound(err) != nil:
+			return v, fmt.Errorf("look for Secret %s in the cache: %w", name, err)
+		case err != nil && recorded == nil:
+			v.seen.State = lifecycle.SecretGoneAsRecorded
+		case err == nil && recorded != nil && isRecorded(secret, recorded):
+			v.seen.State = lifecycle.SecretAsRecorded
+		}
 	}
-	secret := &metav1.PartialObjectMetadata{}
-	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err := r.Cached.Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: recorded.Name}, secret)
-	if client.IgnoreNotFound(err) != nil {
-		return v, fmt.Errorf("look for Secret %s in the cache: %w", recorded.Name, err)
-	}
-	if err == nil && string(secret.UID) == recorded.UID && secret.ResourceVersion == recorded.ResourceVersion {
-		v.seen.State = lifecycle.SecretAsRecorded
+	return r.judged(ctx, v)
+}
+
+// isRecorded says whether a Secret is in the very state that the status recorded.
+func isRecorded(secret *metav1.PartialObjectMetadata, recorded *v1alpha1.SecretReference) bool {
+	return secret.Name == recorded.Name && string(secret.UID) == recorded.UID && secret.ResourceVersion == recorded.ResourceVersion
+}
+
+// judged adds what other ApiKeys have to do with a view.
+func (r *Reconciler) judged(ctx context.Context, v view) (view, error) {
+	for _, hash := range claimedHashes(v) {
+		duplicate, err := r.isDuplicate(ctx, v.key, hash)
+		if err != nil {
+			return v, err
+		}
+		v.duplicate = v.duplicate || duplicate
 	}
 	return v, nil
 }
@@ -67,7 +89,7 @@ func (r *Reconciler) viewToRecord(ctx context.Context, name types.NamespacedName
 	if err != nil {
 		return view{}, err
 	}
-	return r.liveView(key, secret), nil
+	return r.liveView(ctx, key, secret)
 }
 
 // viewToPublish reads what a write of the Secret is decided on, in the other order for the same reason.
@@ -85,73 +107,89 @@ func (r *Reconciler) viewToPublish(ctx context.Context, planned *v1alpha1.ApiKey
 	if key.UID != planned.UID || key.SecretName() != planned.SecretName() {
 		return view{}, errChanged
 	}
-	return r.liveView(key, secret), nil
+	return r.liveView(ctx, key, secret)
 }
 
-func (r *Reconciler) liveView(key *v1alpha1.ApiKey, secret *corev1.Secret) view {
+func (r *Reconciler) liveView(ctx context.Context, key *v1alpha1.ApiKey, secret *corev1.Secret) (view, error) {
 	r.held.settle(key, r.Clock.Now())
-	return view{key: key, secret: secret, seen: viewSecret(key, secret)}
+	v := view{key: key, secret: secret, seen: viewSecret(key, secret)}
+	var err error
+	if v.adoptable, err = r.adoptable(ctx, key, secret); err != nil {
+		return v, err
+	}
+	return r.judged(ctx, v)
 }
 
-// liveSecret is the Secret as the API server has it now; nil where there is none.
+// liveSecret is the Secret that an ApiKey has to do with as the API server has it now; nil where there is none.
 func (r *Reconciler) liveSecret(ctx context.Context, key *v1alpha1.ApiKey) (*corev1.Secret, error) {
+	name := secretOf(key)
+	if name == "" {
+		return nil, nil
+	}
 	secret := &corev1.Secret{}
-	err := r.Live.Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: key.SecretName()}, secret)
+	err := r.Live.Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: name}, secret)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read Secret %s: %w", key.SecretName(), err)
+		return nil, fmt.Errorf("read Secret %s: %w", name, err)
 	}
 	return secret, nil
 }
 
-// plan asks the pure planner about a view.
-func (r *Reconciler) plan(v view) lifecycle.Plan {
+// plan asks the pure planner about a view, and notes in it what is wrong about the spec.
+func (r *Reconciler) plan(v *view) lifecycle.Plan {
 	observed := lifecycle.Observed{
-		Credentials:     fromAPI(v.key.Status.Credentials),
+		Credentials:     credentialsOf(v.key),
 		RecordedExpired: v.key.Status.State == v1alpha1.StateExpired,
 		Secret:          v.seen,
+		Adoptable:       v.adoptable,
+		Duplicate:       v.duplicate,
 		Held:            r.held.recorded(v.key),
+		ClockOffset:     r.clockOffset(),
 	}
 	if grant := v.key.Status.Grant; grant != nil {
 		observed.GrantExpiresAt = timeOf(grant.ExpiresAt)
 	}
-	desired := lifecycle.Desired{
-		Deleting:  !v.key.DeletionTimestamp.IsZero(),
-		Revoked:   v.key.Spec.Revoked,
-		ExpiresAt: timeOf(v.key.Spec.ExpiresAt),
-	}
+	var desired lifecycle.Desired
+	desired, v.invalid = r.desired(v.key)
 	return lifecycle.Next(desired, observed, r.Settings, r.Clock.Now())
 }
 
-func fromAPI(credentials []v1alpha1.Credential) []lifecycle.Credential {
-	converted := make([]lifecycle.Credential, 0, len(credentials))
-	for _, c := range credentials {
-		converted = append(converted, lifecycle.Credential{
-			Revision: c.Revision,
-			State:    lifecycle.CredentialState(c.State),
-			Hash:     c.Hash,
-			Hint:     c.Hint,
-			Cause:    lifecycle.Cause(c.Cause),
-			IssuedAt: c.IssuedAt.Time,
-			NotAfter: timeOf(c.NotAfter),
-		})
+func credentialsOf(key *v1alpha1.ApiKey) []lifecycle.Credential {
+	converted := make([]lifecycle.Credential, 0, len(key.Status.Credentials))
+	for _, c := range key.Status.Credentials {
+		converted = append(converted, fromAPI(c))
 	}
 	return converted
 }
 
+func fromAPI(c v1alpha1.Credential) lifecycle.Credential {
+	return lifecycle.Credential{
+		Revision:    c.Revision,
+		State:       lifecycle.CredentialState(c.State),
+		Hash:        c.Hash,
+		Hint:        c.Hint,
+		Cause:       lifecycle.Cause(c.Cause),
+		IssuedAt:    c.IssuedAt.Time,
+		PublishedAt: timeOf(c.PublishedAt),
+		RetiredAt:   timeOf(c.RetiredAt),
+		NotAfter:    timeOf(c.NotAfter),
+	}
+}
 func toAPI(credentials []lifecycle.Credential) []v1alpha1.Credential {
 	var converted []v1alpha1.Credential
 	for _, c := range credentials {
 		converted = append(converted, v1alpha1.Credential{
-			Revision: c.Revision,
-			State:    v1alpha1.CredentialState(c.State),
-			Hash:     c.Hash,
-			Hint:     c.Hint,
-			Cause:    v1alpha1.Cause(c.Cause),
-			IssuedAt: metav1.NewTime(c.IssuedAt),
-			NotAfter: toTime(c.NotAfter),
+			Revision:    c.Revision,
+			State:       v1alpha1.CredentialState(c.State),
+			Hash:        c.Hash,
+			Hint:        c.Hint,
+			Cause:       v1alpha1.Cause(c.Cause),
+			IssuedAt:    metav1.NewTime(c.IssuedAt),
+			PublishedAt: toTime(c.PublishedAt),
+			RetiredAt:   toTime(c.RetiredAt),
+			NotAfter:    toTime(c.NotAfter),
 		})
 	}
 	return converted

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
@@ -19,16 +20,12 @@ import (
 // mint makes a key and records its hash. The plaintext stays in this process until the hash has had
 // time to reach the verifiers.
 func (r *Reconciler) mint(ctx context.Context, v view, plan lifecycle.Plan) (time.Time, error) {
-	plaintext, err := keys.Generate(r.Random, keys.Format{
-		Prefix: v.key.Spec.Format.Prefix,
-		Bytes:  int(v.key.Spec.Format.Bytes),
-	})
+	plaintext, err := keys.Generate(r.Random, formatOf(v.key))
 	if err != nil {
 		return time.Time{}, fmt.Errorf("generate a key: %w", err)
 	}
 	minted := plan.Credential
 	minted.Hash, minted.Hint = plaintext.Hash().Encode(), plaintext.Hint()
-	minted.IssuedAt = r.Clock.Now().Truncate(time.Second)
 	plan.Credentials = append(plan.Credentials, minted)
 
 	err = r.record(ctx, v, plan, nil)
@@ -62,9 +59,47 @@ func (r *Reconciler) publish(ctx context.Context, v view, planned lifecycle.Plan
 	if err != nil {
 		return r.publishFailed(ctx, v, plan, err)
 	}
-	v = r.liveView(v.key, written)
-	plan = r.plan(v)
+	return r.recordSecret(ctx, v.key, written)
+}
+
+// recordSecret records what came of a write of the Secret; nil where it was removed.
+func (r *Reconciler) recordSecret(ctx context.Context, key *v1alpha1.ApiKey, secret *corev1.Secret) (time.Time, error) {
+	v, err := r.liveView(ctx, key, secret)
+	if err != nil {
+		return time.Time{}, err
+	}
+	plan := r.plan(&v)
 	return plan.Wake, r.record(ctx, v, plan, nil)
+}
+
+// conceal removes the Secret whose time is over.
+func (r *Reconciler) conceal(ctx context.Context, v view, planned lifecycle.Plan) (time.Time, error) {
+	if last, early := r.attempts.waiting(v.key, planned.Credential.Hash, r.Clock.Now()); early {
+		return last.next, r.record(ctx, v, planned, last.failure)
+	}
+	v, plan, err := r.replan(ctx, v, planned)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if err := r.removeSecret(ctx, v); err != nil {
+		return r.publishFailed(ctx, v, plan, err)
+	}
+	return r.recordSecret(ctx, v.key, nil)
+}
+
+// removeSecret removes the very state of the Secret that was looked at, or none.
+func (r *Reconciler) removeSecret(ctx context.Context, v view) error {
+	ctx, cancel := r.withinWindow(ctx, v)
+	defer cancel()
+	if ctx.Err() != nil {
+		return errChanged
+	}
+	err := r.Writer.Delete(ctx, v.secret, client.Preconditions{UID: &v.secret.UID, ResourceVersion: &v.secret.ResourceVersion})
+	if err != nil {
+		// A webhook may quote the Secret that it does not let go, so its words are left out.
+		return &sanitizedError{text: fmt.Sprintf("remove the Secret, whose time is over: refused as %q", apierrors.ReasonForError(err)), cause: err}
+	}
+	return nil
 }
 
 // replan looks again, live and in the order that a write of the Secret needs, and goes on only if the
@@ -76,7 +111,7 @@ func (r *Reconciler) replan(ctx context.Context, v view, planned lifecycle.Plan)
 		return v, planned, err
 	}
 	v.lookedAt = started
-	plan := r.plan(v)
+	plan := r.plan(&v)
 	if plan.Action != planned.Action || plan.Credential.Hash != planned.Credential.Hash {
 		return v, plan, errChanged
 	}
@@ -88,28 +123,46 @@ func (r *Reconciler) replan(ctx context.Context, v view, planned lifecycle.Plan)
 // versions cannot tell, a Secret that came and went meanwhile, is kept out by the age of the look.
 func (r *Reconciler) writeSecret(ctx context.Context, v view, plan lifecycle.Plan) (*corev1.Secret, error) {
 	value, ok := r.valueToWrite(v, plan)
-	left := r.WriteWindow - r.Clock.Since(v.lookedAt)
-	if !ok || left <= 0 {
+	ctx, cancel := r.withinWindow(ctx, v)
+	defer cancel()
+	if !ok || ctx.Err() != nil {
 		return nil, errChanged
 	}
-	ctx, cancel := context.WithTimeout(ctx, left)
-	defer cancel()
-	secret := wantedSecret(v.key, v.secret, value)
+	secret := wantedSecret(v.key, v.secret, plan.Credential, value)
 	write := func() error { return r.Writer.Update(ctx, secret) }
 	if v.secret == nil {
 		write = func() error { return r.Writer.Create(ctx, secret) }
 	}
 	if err := write(); err != nil {
-		return nil, sanitize(err, value)
+		return nil, sanitize(err, append(ownValues(v), value)...)
 	}
-	if !bytes.Equal(secret.Data[v.key.SecretKey()], value) {
+	if !bytes.Equal(secret.Data[v.key.SecretKey()], value) || !isTidy(v.key, secret, plan.Credential) {
 		return nil, errRewritten
 	}
 	return secret, nil
 }
 
+// withinWindow gives a write of the Secret the time in which the look that it was decided on is still good.
+func (r *Reconciler) withinWindow(ctx context.Context, v view) (context.Context, context.CancelFunc) {
+	left := r.WriteWindow - r.Clock.Since(v.lookedAt)
+	return context.WithTimeout(ctx, left)
+}
+
+// ownValues are the keys that the Secret holds now: a webhook sees and may quote them too.
+func ownValues(v view) [][]byte {
+	var values [][]byte
+	if v.secret != nil {
+		for _, value := range v.secret.Data {
+			if isOurs(v.key, value) {
+				values = append(values, value)
+			}
+		}
+	}
+	return values
+}
+
 // errRewritten says that what was stored is not what was sent.
-var errRewritten = errors.New("write the Secret: the API server stored another value than it was sent: " +
+var errRewritten = errors.New("write the Secret: the API server stored another value than it was sent, of the key or of what spec.secret asks for: " +
 	"exempt the Secrets of ApiKeys from the mutating admission webhook that changes them")
 
 // valueToWrite is the plaintext: of a key that this process holds, or of one that the Secret holds
@@ -160,7 +213,7 @@ func (r *Reconciler) report(before, after *v1alpha1.ApiKey, plan lifecycle.Plan)
 	for _, e := range changes(before, after, plan) {
 		r.Events.Eventf(after, nil, e.kind, e.reason, e.action, "%s", e.note)
 	}
-	if plan.Promoted {
+	if takesEffect(plan) {
 		r.Metrics.issued.WithLabelValues(string(plan.Credential.Cause)).Inc()
 	}
 }

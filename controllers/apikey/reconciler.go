@@ -21,11 +21,12 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	"github.com/apikey-operator/apikey-operator/internal/schedule"
 )
 
 // +kubebuilder:rbac:groups=apikey-operator.dev,resources=apikeys,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apikey-operator.dev,resources=apikeys/status,verbs=update
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;update
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Options are what a Reconciler works with. All are required.
@@ -44,14 +45,22 @@ type Options struct {
 	// can take over: lease duration less renew deadline less retry period, since a leader works on for
 	// the latter two after its last renewal.
 	WriteWindow time.Duration
+
+	// ClockOffset is by how much the API server's clock was ahead of ours at its last answer.
+	ClockOffset func() time.Duration
+
+	// RestoreMode adopts the key that a Secret of ours holds where the status was lost. Whoever can write
+	// Secrets can then choose keys, so it is for the time of a restore alone.
+	RestoreMode bool
 }
 
 // Reconciler issues, heals and ends the credentials of ApiKeys.
 type Reconciler struct {
 	Options
 
-	held     *heldKeys
-	attempts *attempts
+	held      *heldKeys
+	attempts  *attempts
+	schedules schedule.Cache
 }
 
 // New makes a Reconciler that holds no plaintext yet.
@@ -94,18 +103,20 @@ func (r *Reconciler) step(ctx context.Context, key *v1alpha1.ApiKey) (time.Time,
 	if err != nil {
 		return time.Time{}, err
 	}
-	plan := r.plan(v)
-	if plan.Action == lifecycle.Look {
+	plan := r.plan(&v)
+	if plan.Action == lifecycle.Look || ends(key, plan) {
 		if v, err = r.viewToRecord(ctx, nameOf(key)); err != nil {
 			return time.Time{}, err
 		}
-		plan = r.plan(v)
+		plan = r.plan(&v)
 	}
 	switch plan.Action {
 	case lifecycle.Mint:
 		return r.mint(ctx, v, plan)
 	case lifecycle.Publish, lifecycle.Tidy:
 		return r.publish(ctx, v, plan)
+	case lifecycle.Conceal:
+		return r.conceal(ctx, v, plan)
 	case lifecycle.Settle:
 		// What was minted and is not wanted any more, of a revoked key for one, is not kept in memory.
 		r.held.forget(nameOf(key))
@@ -113,6 +124,14 @@ func (r *Reconciler) step(ctx context.Context, key *v1alpha1.ApiKey) (time.Time,
 	case lifecycle.Wait, lifecycle.Look:
 	}
 	return plan.Wake, r.record(ctx, v, plan, nil)
+}
+
+// ends says whether a plan ends something for good. It is then made again on a live look, whose answers tell how far
+// our clock is from the API server's by now.
+func ends(key *v1alpha1.ApiKey, plan lifecycle.Plan) bool {
+	state := key.Status.State
+	recorded := state == v1alpha1.StateExpired || state == v1alpha1.StateRevoked
+	return plan.Expired && !recorded || len(plan.Credentials) < len(key.Status.Credentials)
 }
 
 // result turns errors into retries: quick and quiet ones for races that somebody else won.

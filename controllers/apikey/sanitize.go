@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,10 +28,10 @@ func (e *sanitizedError) As(target any) bool {
 	return ok && errors.As(e.cause, status)
 }
 
-// sanitize keeps the API server's words, since they say what to do, unless any of the key is in them.
-func sanitize(err error, value []byte) error {
+// sanitize keeps the API server's words, since they say what to do, unless any of the given keys is in them.
+func sanitize(err error, values ...[]byte) error {
 	text := err.Error()
-	if quotes(text, value) {
+	if slices.ContainsFunc(values, func(value []byte) bool { return quotes(text, value) }) {
 		text = fmt.Sprintf("refused as %q, in words that quote the key and are left out here", apierrors.ReasonForError(err))
 	}
 	return &sanitizedError{text: "write the Secret: " + text, cause: err}

@@ -12,14 +12,11 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
-// managedByLabel marks our Secrets, for people; what belongs to whom is told by the owner reference.
-const (
-	managedByLabel = "app.kubernetes.io/managed-by"
-	managedByValue = "apikey-operator"
-)
-
 // viewSecret says what a Secret that was read live is to an ApiKey; nil for none.
 func viewSecret(key *v1alpha1.ApiKey, secret *corev1.Secret) lifecycle.Secret {
+	if sourceOf(key).Kind == lifecycle.FromSecret {
+		return viewReferenced(key, secret)
+	}
 	if secret == nil {
 		return lifecycle.Secret{State: lifecycle.SecretAbsent}
 	}
@@ -32,7 +29,9 @@ func viewSecret(key *v1alpha1.ApiKey, secret *corev1.Secret) lifecycle.Secret {
 	}
 	view.Misplaced = misplaced(key, secret)
 	view.Immutable = secret.Immutable != nil && *secret.Immutable
-	view.Tidy = slices.ContainsFunc(secret.OwnerReferences, func(r metav1.OwnerReference) bool { return isOwner(key, r) })
+	if i := slices.IndexFunc(key.Status.Credentials, func(c v1alpha1.Credential) bool { return c.Hash == view.Hash }); i >= 0 {
+		view.Tidy = isTidy(key, secret, fromAPI(key.Status.Credentials[i]))
+	}
 	return view
 }
 
@@ -46,6 +45,8 @@ func ownership(key *v1alpha1.ApiKey, secret *corev1.Secret) lifecycle.SecretStat
 	case controller == nil:
 		return lifecycle.SecretForeign
 	case controller.UID == key.UID:
+		return lifecycle.SecretOurs
+	case isApiKey(controller) && controller.Name == key.Name && holdsOurs(key, secret): // both restored, with another UID
 		return lifecycle.SecretOurs
 	case isApiKey(controller) && controller.Name == key.Name:
 		return lifecycle.SecretOfPredecessor
@@ -96,31 +97,6 @@ func findValue(secret *corev1.Secret, hash string) []byte {
 	return nil
 }
 
-// wantedSecret is the Secret that holds value as it shall be written: a new one, or the given one with
-// its other contents left alone and no key of ours under another name than the wanted one.
-func wantedSecret(key *v1alpha1.ApiKey, existing *corev1.Secret, value []byte) *corev1.Secret {
-	wanted := &corev1.Secret{Type: corev1.SecretTypeOpaque}
-	if existing != nil {
-		wanted = existing.DeepCopy()
-	}
-	wanted.Namespace, wanted.Name = key.Namespace, key.SecretName()
-	if wanted.Labels == nil {
-		wanted.Labels = map[string]string{}
-	}
-	wanted.Labels[managedByLabel] = managedByValue
-	wanted.OwnerReferences = ownedBy(key, wanted.OwnerReferences)
-	if wanted.Data == nil {
-		wanted.Data = map[string][]byte{}
-	}
-	for name, old := range wanted.Data {
-		if isOurs(key, old) {
-			delete(wanted.Data, name)
-		}
-	}
-	wanted.Data[key.SecretKey()] = value
-	return wanted
-}
-
 // ownedBy makes the ApiKey the controller, so that deleting it removes the Secret. It does not block the
 // owner's deletion: that would ask for a right on finalizers, and nothing is gained by waiting.
 func ownedBy(key *v1alpha1.ApiKey, references []metav1.OwnerReference) []metav1.OwnerReference {
@@ -129,7 +105,7 @@ func ownedBy(key *v1alpha1.ApiKey, references []metav1.OwnerReference) []metav1.
 	}
 	isController := true
 	others := slices.DeleteFunc(slices.Clone(references), func(r metav1.OwnerReference) bool {
-		return r.UID == key.UID
+		return r.UID == key.UID || isApiKey(&r) && r.Name == key.Name
 	})
 	return append(others, metav1.OwnerReference{
 		APIVersion: v1alpha1.GroupVersion.String(),

@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -26,8 +25,14 @@ import (
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
 )
 
-// secretNameIndex finds the ApiKeys that want a Secret of a name.
+// secretNameIndex finds the ApiKeys that have to do with a Secret of a name.
 const secretNameIndex = "secretName"
+
+// Indexes are what the cache of ApiKeys must be searchable by.
+var Indexes = map[string]client.IndexerFunc{
+	HashIndex:       HashesOf,
+	secretNameIndex: secretNames,
+}
 
 // concurrency is how many ApiKeys are worked on at once; each waits for the API server most of the time.
 const concurrency = 8
@@ -69,12 +74,15 @@ func stripSecret(object any) (any, error) {
 
 // SetupWithManager starts the controller with a manager: on ApiKeys, and on the metadata of Secrets.
 func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager) error {
-	if err := manager.GetFieldIndexer().IndexField(ctx, apiobject.New(), secretNameIndex, wantedSecretName); err != nil {
-		return fmt.Errorf("index ApiKeys by their Secret's name: %w", err)
+	for name, values := range Indexes {
+		if err := manager.GetFieldIndexer().IndexField(ctx, apiobject.New(), name, values); err != nil {
+			return fmt.Errorf("index ApiKeys by %s: %w", name, err)
+		}
 	}
 	return ctrl.NewControllerManagedBy(manager).
 		Named("apikey").
 		For(apiobject.New(), builder.WithPredicates(predicate.Funcs{UpdateFunc: matters})).
+		Watches(apiobject.New(), r.rivals()).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.wantersOf)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
@@ -103,17 +111,19 @@ func withoutConditions(object *unstructured.Unstructured) map[string]any {
 	return rest
 }
 
-// wantedSecretName is SecretName for an object that may not decode.
-func wantedSecretName(object client.Object) []string {
+// secretNames is secretOf for an object that may not decode.
+func secretNames(object client.Object) []string {
 	content, ok := object.(*unstructured.Unstructured)
 	if !ok {
 		return nil
 	}
-	name, _, _ := unstructured.NestedString(content.Object, "spec", "secret", "name")
-	if name == "" {
-		name = object.GetName()
+	if name, _, _ := unstructured.NestedString(content.Object, "spec", "source", "secretRef", "name"); name != "" {
+		return []string{name}
 	}
-	return []string{name}
+	if name, _, _ := unstructured.NestedString(content.Object, "spec", "secret", "name"); name != "" {
+		return []string{name}
+	}
+	return []string{object.GetName()}
 }
 
 // wantersOf are the ApiKeys that a Secret of this name concerns, whoever owns it: the way out of a
@@ -128,9 +138,7 @@ func (r *Reconciler) wantersOf(ctx context.Context, secret client.Object) []reco
 	}
 	requests := make([]reconcile.Request, 0, len(list.Items))
 	for i := range list.Items {
-		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{
-			Namespace: list.Items[i].GetNamespace(), Name: list.Items[i].GetName(),
-		}})
+		requests = append(requests, requestFor(&list.Items[i]))
 	}
 	return requests
 }

@@ -28,7 +28,16 @@ const (
 	SecretLost    Cause = "SecretLost"    // the Secret is gone
 	SecretChanged Cause = "SecretChanged" // the Secret holds something else
 	Renewed       Cause = "Renewed"       // the key had expired and was given more time
+
+	Rotated        Cause = "Rotated"        // it was time
+	RevisionRaised Cause = "RevisionRaised" // a revision was asked for, or a least one
+	Restored       Cause = "Restored"       // the status was lost, and the Secret's value taken over
+	Imported       Cause = "Imported"       // a source named it
+	SourceChanged  Cause = "SourceChanged"  // a source names another one
 )
+
+// Causes are all of them.
+var Causes = []Cause{Issued, SecretLost, SecretChanged, Renewed, Rotated, RevisionRaised, Restored, Imported, SourceChanged}
 
 // Credential is one issued secret value, by its hash.
 type Credential struct {
@@ -38,12 +47,48 @@ type Credential struct {
 	Hint     string
 	Cause    Cause
 	IssuedAt time.Time
-	NotAfter time.Time // zero: ends with the key
+	// PublishedAt is when it was recorded as current; zero before.
+	PublishedAt time.Time
+	// RetiredAt is when a Pending was given up; zero while it may be published.
+	RetiredAt time.Time
+	NotAfter  time.Time // zero: ends with the key
 }
 
-// ended says whether verifiers refuse the credential for its own time-out.
-func (c Credential) ended(now time.Time) bool {
-	return !c.NotAfter.IsZero() && !c.NotAfter.After(now)
+// leaves is when a credential need not be on record any more, zero for never. It stays for as long as a verifier's
+// clock may be behind ours.
+func (c Credential) leaves() time.Time {
+	if c.NotAfter.IsZero() {
+		return c.NotAfter
+	}
+	return c.NotAfter.Add(ClockTolerance)
+}
+
+func (c Credential) over(at instant) bool { return at.reached(c.leaves()) }
+
+// open says whether a credential is recorded and may still be published by whoever holds its key.
+func (c Credential) open() bool { return c.State == Pending && c.RetiredAt.IsZero() }
+
+// retired marks a Pending that nobody needs any more, which keeps everybody from publishing it. Verifiers go on
+// accepting it, since a write of it may be under way, until a live look at the Secret tells that none has landed.
+func (c Credential) retired(at instant) Credential {
+	if c.open() {
+		c.RetiredAt = at.after(0)
+	}
+	return c
+}
+
+// landed is when no write of a retired Pending can land any more, by clocks that may differ from the one that retired
+// it; zero for what is not retired.
+func (c Credential) landed(s Settings) time.Time {
+	if c.RetiredAt.IsZero() {
+		return time.Time{}
+	}
+	return c.RetiredAt.Add(s.Fence + 2*ClockTolerance)
+}
+
+// nextChange is when a credential leaves the record, or is to be looked at for that, as instant.until says it.
+func (c Credential) nextChange(s Settings, at instant) time.Time {
+	return earliest(at.until(c.landed(s)), at.until(c.leaves()))
 }
 
 // endingBy gives the credential at most until t, and never longer than it had.

@@ -5,31 +5,65 @@ import "time"
 // Next plans the next action. The chain is read from the top: the first step that has something to
 // say ends it.
 func Next(d Desired, o Observed, s Settings, now time.Time) Plan {
+	at := instantOf(now, o.ClockOffset)
 	if d.Deleting {
-		return Plan{Credentials: o.Credentials, Expired: expired(d, o, now)}
+		return Plan{Credentials: o.Credentials, Expired: expired(d, o, at)}
 	}
-	standing := keep(o.Credentials, func(c Credential) bool { return !c.ended(now) })
-	if expired(d, o, now) {
-		return rest(Plan{Credentials: standing, Expired: true})
+	standing := keep(bound(d, o.Credentials, at), func(c Credential) bool { return !c.over(at) })
+	switch {
+	case expired(d, o, at):
+		return rest(Plan{Credentials: standing, Expired: true}, s, at)
+	case d.Revoked:
+		return rest(Plan{Credentials: standing}, s, at)
+	case expiryDisputed(d, o, at):
+		return Plan{Credentials: standing, Undecided: true, ClockHeld: at.doubtful(), Wake: now.Add(recheckClock)}
 	}
-	if d.Revoked {
-		return rest(Plan{Credentials: standing})
+	plan := withTimes(planSource(d, o, s, standing, at), d, s, at)
+	if at.doubtful() && !plan.Wake.IsZero() {
+		plan.Wake = earliest(plan.Wake, now.Add(recheckClock)) // by a clock that is put right it may be sooner
 	}
-	plan := Plan{}
-	if lapsed(o, now) {
-		plan = renew(o, s, now)
-	} else {
-		plan = planSecret(o, s, standing, now)
-	}
-	plan.Wake = earliest(plan.Wake, d.ExpiresAt)
 	return plan
+}
+
+// planSource plans for a key that lives, according to where it comes from.
+func planSource(d Desired, o Observed, s Settings, standing []Credential, at instant) Plan {
+	switch {
+	case d.Source.Kind != Generated:
+		return planImport(d, o, s, standing, at)
+	case o.Duplicate:
+		return rest(Plan{Credentials: standing, Denied: DeniedDuplicate, Lapsed: lapsed(o, at)}, s, at)
+	case lapsed(o, at):
+		return renew(d, o, s, at)
+	default:
+		return planSecret(d, o, s, standing, at)
+	}
+}
+
+// withTimes adds what the clock alone brings about.
+func withTimes(p Plan, d Desired, s Settings, at instant) Plan {
+	if current, issued := FindCurrent(p.Credentials); issued && d.Source.Kind == Generated {
+		p.NextRotation = nextRotation(d, current)
+	}
+	if at.doubtful() && at.maybeReached(p.NextRotation) {
+		p.ClockHeld, p.Wake = true, earliest(p.Wake, at.now.Add(recheckClock))
+	}
+	warnFrom := time.Time{}
+	if !d.ExpiresAt.IsZero() {
+		warnFrom = d.ExpiresAt.Add(-s.ExpiringWindow)
+	}
+	p.Expiring = at.reached(warnFrom) && !p.Lapsed
+	for _, t := range []time.Time{p.NextRotation, warnFrom, d.ExpiresAt} {
+		p.Wake = earliest(p.Wake, at.until(t))
+	}
+	return p
 }
 
 // renew issues anew for a key that had died. Its credentials died with it and never work again: they
 // leave the status in the same write that records the new one. While that is blocked all stays as
 // recorded, or a later look could not tell that they are dead.
-func renew(o Observed, s Settings, now time.Time) Plan {
-	plan := planSecret(o, s, nil, now)
+func renew(d Desired, o Observed, s Settings, at instant) Plan {
+	o.Adoptable = Adoptable{} // a Secret can hold nothing but what has died
+	plan := planSecret(d, o, s, nil, at)
 	if plan.Action == Mint {
 		plan.Credential.Cause = Renewed
 	}
@@ -39,217 +73,44 @@ func renew(o Observed, s Settings, now time.Time) Plan {
 	return plan
 }
 
-// expired says whether the key is past its expiry, by the clock or by the record.
-func expired(d Desired, o Observed, now time.Time) bool {
+// expired says whether the key is past its expiry, by the clocks or by the record.
+func expired(d Desired, o Observed, at instant) bool {
 	if d.ExpiresAt.IsZero() {
 		return false
 	}
-	return !d.ExpiresAt.After(now) || o.RecordedExpired && d.ExpiresAt.Equal(o.GrantExpiresAt)
+	return at.reached(d.ExpiresAt) || o.RecordedExpired && d.ExpiresAt.Equal(o.GrantExpiresAt)
 }
 
 // lapsed says whether the key was dead under the expiry that was granted last. It is asked only of a
 // key that the spec gives more time.
-func lapsed(o Observed, now time.Time) bool {
-	return o.RecordedExpired || !o.GrantExpiresAt.IsZero() && !o.GrantExpiresAt.After(now)
+func lapsed(o Observed, at instant) bool {
+	return o.RecordedExpired || at.reached(o.GrantExpiresAt)
 }
 
-// planSecret compares the Secret with the credentials.
-func planSecret(o Observed, s Settings, standing []Credential, now time.Time) Plan {
-	switch o.Secret.State {
-	case SecretUnread:
-		return Plan{Action: Look, Credentials: standing}
-	case SecretForeign:
-		return rest(Plan{Blocked: BlockedForeign, Credentials: standing})
-	case SecretOfPredecessor:
-		return rest(Plan{Blocked: BlockedPredecessor, Credentials: standing})
-	case SecretAsRecorded:
-		return planRecorded(standing)
-	case SecretAbsent, SecretOurs:
-		return planSeen(o, s, standing, now)
+// expiryDisputed says whether one clock says that the key is dead, or was until it was given more time, and
+// the other does not. Neither can be undone, so it waits until it is certain. Verifiers may have refused a key that
+// is given more time in its last moments, by clocks that differ from ours without anybody noticing.
+func expiryDisputed(d Desired, o Observed, at instant) bool {
+	if at.disputed(d.ExpiresAt) {
+		return true
 	}
-	return rest(Plan{Credentials: standing})
+	if o.RecordedExpired || d.ExpiresAt.Equal(o.GrantExpiresAt) {
+		return false
+	}
+	loosely := instant{early: at.early.Add(-ClockTolerance), late: at.late.Add(ClockTolerance)}
+	return loosely.disputed(o.GrantExpiresAt)
 }
 
-// planRecorded trusts the record only where it leaves nothing to decide.
-func planRecorded(standing []Credential) Plan {
-	_, issued := FindCurrent(standing)
-	_, undecided := find(standing, func(c Credential) bool { return c.State == Pending && c.NotAfter.IsZero() })
-	if !issued || undecided {
-		return Plan{Action: Look, Credentials: standing}
-	}
-	return rest(Plan{Credentials: standing})
-}
-
-// planSeen decides on a live view of the Secret: what stands in it tells what was published.
-func planSeen(o Observed, s Settings, standing []Credential, now time.Time) Plan {
-	found, known := findHash(standing, o.Secret.Hash)
-	switch {
-	case known && found.State == Pending:
-		return promote(standing, found, s, now)
-	case known && found.State == Current:
-		if !o.Secret.Tidy && !o.Secret.Immutable {
-			return Plan{Action: Tidy, Credential: found, Credentials: standing}
-		}
-		return rest(Plan{Credentials: retirePending(standing, s, now)})
-	}
-	if moved, ok := findHash(standing, o.Secret.Misplaced); ok && moved.State != Previous && !known && !o.Secret.Immutable {
-		return Plan{Action: Tidy, Credential: moved, Credentials: standing}
-	}
-	if o.Secret.Immutable {
-		return rest(Plan{Blocked: BlockedImmutable, Credentials: standing})
-	}
-	return replace(o, s, standing, now)
-}
-
-// replace brings a new credential on its way: mint, wait until its hash is known everywhere, publish.
-func replace(o Observed, s Settings, standing []Credential, now time.Time) Plan {
-	if c, at, ok := heldPending(standing, o.Held); ok {
-		due := at.Add(s.PublishDelay)
-		if due.After(now) {
-			return Plan{Action: Wait, Credentials: standing, Wake: earliest(due, nextEnd(standing))}
-		}
-		return endPrevious(c, standing, now)
-	}
-	standing, free := roomForPending(standing, s, now)
-	if !free.IsZero() {
-		return Plan{Action: Wait, Credentials: standing, Wake: earliest(free, nextEnd(standing))}
-	}
-	return Plan{Action: Mint, Credentials: standing, Credential: Credential{
-		Revision: lastPublished(o.Credentials) + 1,
-		State:    Pending,
-		Cause:    cause(o, standing),
-	}}
-}
-
-// endPrevious publishes, but at most two published credentials may ever be accepted. So where one stands
-// in its grace period it ends first, as late as it can: in a status write right before that of the Secret.
-func endPrevious(c Credential, standing []Credential, now time.Time) Plan {
-	ended := withState(standing, Previous)
-	if len(ended) == 0 {
-		return Plan{Action: Publish, Credential: c, Credentials: standing}
-	}
-	left := keep(standing, func(c Credential) bool { return c.State != Previous })
-	return Plan{Action: Wait, Credentials: left, Ended: ended, Wake: now}
-}
-
-// lastPublished is the highest revision that consumers may have seen, ended ones included, so that a
-// renewed key goes on counting.
-func lastPublished(credentials []Credential) int64 {
-	var last int64
-	for _, c := range credentials {
-		if c.State != Pending {
-			last = max(last, c.Revision)
-		}
-	}
-	return last
-}
-
-func cause(o Observed, standing []Credential) Cause {
-	_, issued := FindCurrent(standing)
-	switch {
-	case !issued:
-		return Issued
-	case o.Secret.State == SecretAbsent:
-		return SecretLost
-	default:
-		return SecretChanged
-	}
-}
-
-// heldPending is the credential that this process can still publish: the newest that it holds.
-func heldPending(standing []Credential, held map[string]time.Time) (Credential, time.Time, bool) {
-	for i := len(standing) - 1; i >= 0; i-- {
-		c := standing[i]
-		if at, ok := held[c.Hash]; ok && c.State == Pending && c.NotAfter.IsZero() {
-			return c, at, true
-		}
-	}
-	return Credential{}, time.Time{}, false
-}
-
-// roomForPending says when another may be recorded: at once, or where as many stand as may, when the
-// oldest has ended. It ends the oldest once no write of it can land any more, counted from the record that
-// it is not needed, since its holder may be trying until then.
-func roomForPending(standing []Credential, s Settings, now time.Time) ([]Credential, time.Time) {
-	pending := withState(standing, Pending)
-	if len(pending) < MaxPending {
-		return standing, time.Time{}
-	}
-	oldest := pending[0]
-	for _, c := range pending {
-		if !c.NotAfter.IsZero() {
-			return standing, nextEnd(pending)
-		}
-		if c.IssuedAt.Before(oldest.IssuedAt) {
-			oldest = c
-		}
-	}
-	free := seconds(now.Add(s.Fence))
-	retired := keep(standing, func(c Credential) bool { return c.Hash != oldest.Hash })
-	return append(retired, oldest.endingBy(free)), free
-}
-
-// promote records that the Secret holds a credential that was Pending.
-func promote(standing []Credential, found Credential, s Settings, now time.Time) Plan {
-	next := found
-	next.State, next.NotAfter = Current, time.Time{}
-	old, replaced := FindCurrent(standing)
-	next.Revision = max(next.Revision, old.Revision+1) // two may have been recorded for one revision
-	planned := []Credential{next}
-	if replaced {
-		old.State = Previous
-		if old = old.endingBy(seconds(now.Add(s.GracePeriod))); !old.ended(now) {
-			planned = append(planned, old)
-		}
-	}
-	for _, c := range withState(standing, Pending) {
-		if c.Hash != found.Hash {
-			planned = append(planned, c.endingBy(seconds(now.Add(s.Fence))))
-		}
-	}
-	plan := rest(Plan{Credentials: planned, Credential: next, Promoted: true})
-	plan.Ended = withState(standing, Previous)
-	return plan
-}
-
-// retirePending gives what nobody needs any more the time in which a late write of it may still land.
-func retirePending(standing []Credential, s Settings, now time.Time) []Credential {
-	planned := make([]Credential, 0, len(standing))
-	for _, c := range standing {
-		if c.State == Pending {
-			c = c.endingBy(seconds(now.Add(s.Fence)))
-		}
-		planned = append(planned, c)
-	}
-	return planned
-}
-
-// rest makes the plan wake when the next credential ends.
-func rest(p Plan) Plan {
-	p.Wake = nextEnd(p.Credentials)
+// rest makes the plan wake when the next credential leaves the record.
+func rest(p Plan, s Settings, at instant) Plan {
+	p.Wake = nextChange(p.Credentials, s, at)
 	return p
 }
 
-func nextEnd(credentials []Credential) time.Time {
+func nextChange(credentials []Credential, s Settings, at instant) time.Time {
 	var next time.Time
 	for _, c := range credentials {
-		next = earliest(next, c.NotAfter)
+		next = earliest(next, c.nextChange(s, at))
 	}
 	return next
-}
-
-// earliest is the earlier of two times, zero standing for never.
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// seconds rounds up to what the API stores, so that no credential gets less than its time.
-func seconds(t time.Time) time.Time {
-	if r := t.Truncate(time.Second); !r.Equal(t) {
-		return r.Add(time.Second)
-	}
-	return t
 }
