@@ -28,6 +28,8 @@ type modelCall struct {
 	version string // its resource version: "as read" or what is sent instead
 	uid     string // the same of its UID
 	edits   []modelEdit
+
+	metadata bool // the object is read as metadata too, afterwards
 }
 
 // String tells the call in failures.
@@ -185,6 +187,7 @@ func drawModelCall(t *rapid.T, first bool) modelCall {
 	if c.verb == "patch" {
 		c.uid = asRead
 	}
+	c.metadata = rapid.IntRange(0, 3).Draw(t, "metadata") == 0
 	c.edits = rapid.SliceOfN(rapid.SampledFrom(edits), 0, 3).Draw(t, "edits")
 	return c
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,7 +27,7 @@ import (
 
 // modelLanes replay sequences beside each other, a hundred each (or what -rapid.checks says).
 const (
-	modelLanes        = 12
+	modelLanes        = 10
 	modelMinSequences = 1000
 )
 
@@ -93,7 +95,7 @@ type outcome struct {
 	Refusal  string
 	Answer   *seenObject // of calls that answer with an object that a generic client can read
 	Stored   *seenObject // what is there afterwards; nil for nothing
-	Metadata *seenObject // the same, read as metadata alone
+	Metadata *seenObject // the same, read as metadata alone; of calls that ask for it
 }
 
 // perform makes a call and looks at what has become of its object.
@@ -105,7 +107,9 @@ func (s *modelSide) perform(t *rapid.T, ctx context.Context, c modelCall) outcom
 	if stored != nil {
 		seen := s.see(stored, before)
 		result.Stored = &seen
-		result.Metadata = s.readMetadata(t, ctx, c.slot, before)
+		if c.metadata {
+			result.Metadata = s.readMetadata(t, ctx, c.slot, before)
+		}
 		if seen.Changed {
 			s.states[c.slot] = append(s.states[c.slot], stored)
 		}
@@ -168,80 +172,133 @@ func refusal(t *rapid.T, err error) string {
 	if !errors.As(err, &status) {
 		t.Fatalf("the call was not answered: %v", err)
 	}
-	return fmt.Sprintf("%d %s, namespace terminating: %t", status.Status().Code, status.Status().Reason,
-		apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause))
+	text := fmt.Sprintf("%d %s", status.Status().Code, status.Status().Reason)
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		text += " in a terminating namespace"
+	}
+	return text
 }
 
 // modelReplay is what all lanes share.
 type modelReplay struct {
-	admin, manager   client.Client
-	sequences, calls atomic.Int64
+	admin     client.WithWatch
+	manager   client.Client
+	sequences atomic.Int64
+
+	lock    sync.Mutex
+	answers map[string]int // how often each verb was answered how
+}
+
+// wantAnswers are what must have been seen often enough for the replay to mean something.
+var wantAnswers = []string{
+	"create: done", "create: 409 AlreadyExists", "create: 422 Invalid", "create: 500 ", "create: 403 Forbidden in a terminating namespace",
+	"update: done", "update: 404 NotFound", "update: 409 Conflict", "update: 422 Invalid", "update: 500 ",
+	"put status: done", "put status: 404 NotFound", "put status: 409 Conflict", "put status: 422 Invalid", "put status: 500 ",
+	"patch: done", "patch: 404 NotFound", "patch: 409 Conflict", "patch: 422 Invalid",
+	"delete: done", "delete: 404 NotFound", "delete: 409 Conflict",
 }
 
 func TestModelAnswersAsTheAPIServerDoes(t *testing.T) {
 	t.Parallel()
-	replay := &modelReplay{admin: admin(t).client(t), manager: manager(t).client(t)}
+	replay := &modelReplay{admin: watchingClient(t, admin(t)), manager: manager(t).client(t), answers: map[string]int{}}
 	began := time.Now()
-	t.Run("lanes", func(t *testing.T) {
-		for lane := range modelLanes {
-			t.Run(fmt.Sprint(lane), func(t *testing.T) {
-				t.Parallel()
-				replay.lane(t)
-			})
-		}
-	})
-	t.Logf("replayed %d sequences with %d calls in %s", replay.sequences.Load(), replay.calls.Load(), time.Since(began).Round(time.Second))
+	var lanes sync.WaitGroup // not parallel tests: lanes wait for the API server, so there may be more than processors
+	for lane := range modelLanes {
+		lanes.Go(func() {
+			t.Run(fmt.Sprintf("lane %d", lane), replay.lane)
+		})
+	}
+	lanes.Wait()
+	calls := 0
+	for _, times := range replay.answers {
+		calls += times
+	}
+	t.Logf("replayed %d sequences with %d calls in %s: %v", replay.sequences.Load(), calls, time.Since(began).Round(time.Second), replay.answers)
 	if replay.sequences.Load() < modelMinSequences {
 		t.Errorf("only %d sequences were replayed, want %d at least", replay.sequences.Load(), modelMinSequences)
 	}
+	for _, answer := range wantAnswers {
+		if replay.answers[answer] < 5 {
+			t.Errorf("the answer %q came only %d times, too seldom to be sure of it", answer, replay.answers[answer])
+		}
+	}
+}
+
+func (r *modelReplay) count(c modelCall, refusal string) {
+	if refusal == "" {
+		refusal = "done"
+	}
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	r.answers[c.verb+": "+refusal]++
 }
 
 // lane replays sequences one after the other in a namespace, each under names of its own.
 func (r *modelReplay) lane(t *testing.T) {
 	namespace := freshNamespace(t)
+	feed := r.watch(t, namespace)
 	sequence := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		sequence++
-		r.sequence(rt, t.Context(), namespace, fmt.Sprintf("s%d-", sequence))
+		prefix := fmt.Sprintf("s%d-", sequence)
+		if terminates := rapid.IntRange(0, 19).Draw(rt, "terminates") == 7; terminates {
+			r.sequence(rt, t.Context(), freshNamespace(t), prefix, true)
+			return
+		}
+		feed.want[prefix] = r.sequence(rt, t.Context(), namespace, prefix, false)
 	})
+	if !t.Failed() {
+		feed.compare(t)
+	}
 }
 
-func (r *modelReplay) sequence(t *rapid.T, ctx context.Context, namespace, prefix string) {
+// sequence makes random calls on both sides and returns what the model has stored.
+func (r *modelReplay) sequence(t *rapid.T, ctx context.Context, namespace, prefix string, terminates bool) *apimodel.Store {
 	store := apimodel.New(apimodel.Options{Clock: clock.RealClock{}})
 	modelled := store.Client(apimodel.ClientOptions{})
-	real, model := newModelSide(r.admin, r.manager, namespace, prefix), newModelSide(modelled, modelled, namespace, prefix)
-	defer real.release(t, ctx, store)
+	server, model := newModelSide(r.admin, r.manager, namespace, prefix), newModelSide(modelled, modelled, namespace, prefix)
+	defer server.release(t, ctx)
+	defer model.release(t, ctx)
 	var made []modelCall
 	for i := range rapid.IntRange(6, 12).Draw(t, "calls") {
+		if terminates && i == 4 {
+			server.must(t, r.admin.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))
+			store.TerminateNamespace(namespace)
+		}
 		c := drawModelCall(t, i == 0)
 		made = append(made, c)
-		want, got := real.perform(t, ctx, c), model.perform(t, ctx, c)
-		r.calls.Add(1)
+		want, got := server.perform(t, ctx, c), model.perform(t, ctx, c)
+		r.count(c, want.Refusal)
 		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("the model differs after\n%s\n(-API server +model):\n%s", callList(made), diff)
 		}
 	}
 	r.sequences.Add(1)
+	return store
 }
 
 func callList(calls []modelCall) string {
-	var text string
+	var text strings.Builder
 	for i, c := range calls {
-		text += fmt.Sprintf("%3d. %s\n", i+1, c)
+		fmt.Fprintf(&text, "%3d. %s\n", i+1, c)
 	}
-	return text
+	return text.String()
 }
 
-// release lets go of what finalizers hold on the API server when a sequence is over.
-func (s *modelSide) release(t *rapid.T, ctx context.Context, _ *apimodel.Store) {
+// release lets go of what finalizers hold when a sequence is over.
+func (s *modelSide) release(t *rapid.T, ctx context.Context) {
 	for slot := range s.states {
 		object := s.read(t, ctx, slot)
 		if object == nil || len(object.GetFinalizers()) == 0 {
 			continue
 		}
-		patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
-		if err := client.IgnoreNotFound(s.admin.Patch(ctx, object, patch)); err != nil {
-			t.Errorf("release %v: %v", slot, err)
-		}
+		object.SetFinalizers(nil)
+		s.must(t, s.admin.Update(ctx, object))
+	}
+}
+
+func (s *modelSide) must(t *rapid.T, err error) {
+	if err != nil {
+		t.Fatalf("in namespace %s: %v", s.namespace, err)
 	}
 }
