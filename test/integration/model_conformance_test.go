@@ -99,16 +99,16 @@ type outcome struct {
 }
 
 // perform makes a call and looks at what has become of its object.
-func (s *modelSide) perform(t *rapid.T, ctx context.Context, c modelCall) outcome {
+func (s *modelSide) perform(ctx context.Context, t *rapid.T, c modelCall) outcome {
 	before := s.version(c.slot)
 	answer, err := c.do(ctx, s)
 	result := outcome{Refusal: refusal(t, err)}
-	stored := s.read(t, ctx, c.slot)
+	stored := s.read(ctx, t, c.slot)
 	if stored != nil {
 		seen := s.see(stored, before)
 		result.Stored = &seen
 		if c.metadata {
-			result.Metadata = s.readMetadata(t, ctx, c.slot, before)
+			result.Metadata = s.readMetadata(ctx, t, c.slot, before)
 		}
 		if seen.Changed {
 			s.states[c.slot] = append(s.states[c.slot], stored)
@@ -130,28 +130,28 @@ func (s *modelSide) version(slot modelSlot) string {
 }
 
 // read is an object as it is stored, without the managed fields, which the model has not; nil for none.
-func (s *modelSide) read(t *rapid.T, ctx context.Context, slot modelSlot) client.Object {
+func (s *modelSide) read(ctx context.Context, t *rapid.T, slot modelSlot) client.Object {
 	var object client.Object = &corev1.Secret{}
 	if slot.kind == "ApiKey" {
 		object = apiobject.New()
 	}
-	return s.get(t, ctx, slot, object)
+	return s.get(ctx, t, slot, object)
 }
 
-func (s *modelSide) readMetadata(t *rapid.T, ctx context.Context, slot modelSlot, before string) *seenObject {
+func (s *modelSide) readMetadata(ctx context.Context, t *rapid.T, slot modelSlot, before string) *seenObject {
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(slot.kind))
 	if slot.kind == "ApiKey" {
 		object.SetGroupVersionKind(apiobject.New().GroupVersionKind())
 	}
-	if s.get(t, ctx, slot, object) == nil {
+	if s.get(ctx, t, slot, object) == nil {
 		return nil
 	}
 	seen := s.see(object, before)
 	return &seen
 }
 
-func (s *modelSide) get(t *rapid.T, ctx context.Context, slot modelSlot, object client.Object) client.Object {
+func (s *modelSide) get(ctx context.Context, t *rapid.T, slot modelSlot, object client.Object) client.Object {
 	err := s.admin.Get(ctx, types.NamespacedName{Namespace: s.namespace, Name: s.prefix + slot.name}, object)
 	if apierrors.IsNotFound(err) {
 		return nil
@@ -242,10 +242,10 @@ func (r *modelReplay) lane(t *testing.T) {
 		sequence++
 		prefix := fmt.Sprintf("s%d-", sequence)
 		if terminates := rapid.IntRange(0, 19).Draw(rt, "terminates") == 7; terminates {
-			r.sequence(rt, t.Context(), freshNamespace(t), prefix, true)
+			r.sequence(t.Context(), rt, freshNamespace(t), prefix, true)
 			return
 		}
-		feed.want[prefix] = r.sequence(rt, t.Context(), namespace, prefix, false)
+		feed.want[prefix] = r.sequence(t.Context(), rt, namespace, prefix, false)
 	})
 	if !t.Failed() {
 		feed.compare(t)
@@ -253,12 +253,12 @@ func (r *modelReplay) lane(t *testing.T) {
 }
 
 // sequence makes random calls on both sides and returns what the model has stored.
-func (r *modelReplay) sequence(t *rapid.T, ctx context.Context, namespace, prefix string, terminates bool) *apimodel.Store {
+func (r *modelReplay) sequence(ctx context.Context, t *rapid.T, namespace, prefix string, terminates bool) *apimodel.Store {
 	store := apimodel.New(apimodel.Options{Clock: clock.RealClock{}})
 	modelled := store.Client(apimodel.ClientOptions{})
 	server, model := newModelSide(r.admin, r.manager, namespace, prefix), newModelSide(modelled, modelled, namespace, prefix)
-	defer server.release(t, ctx)
-	defer model.release(t, ctx)
+	defer server.release(ctx, t)
+	defer model.release(ctx, t)
 	var made []modelCall
 	for i := range rapid.IntRange(6, 12).Draw(t, "calls") {
 		if terminates && i == 4 {
@@ -267,7 +267,7 @@ func (r *modelReplay) sequence(t *rapid.T, ctx context.Context, namespace, prefi
 		}
 		c := drawModelCall(t, i == 0)
 		made = append(made, c)
-		want, got := server.perform(t, ctx, c), model.perform(t, ctx, c)
+		want, got := server.perform(ctx, t, c), model.perform(ctx, t, c)
 		r.count(c, want.Refusal)
 		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("the model differs after\n%s\n(-API server +model):\n%s", callList(made), diff)
@@ -286,9 +286,9 @@ func callList(calls []modelCall) string {
 }
 
 // release lets go of what finalizers hold when a sequence is over.
-func (s *modelSide) release(t *rapid.T, ctx context.Context) {
+func (s *modelSide) release(ctx context.Context, t *rapid.T) {
 	for slot := range s.states {
-		object := s.read(t, ctx, slot)
+		object := s.read(ctx, t, slot)
 		if object == nil || len(object.GetFinalizers()) == 0 {
 			continue
 		}

@@ -150,7 +150,7 @@ func (c *Cache) selected(from []*record, selector fields.Selector) ([]*record, e
 	for _, requirement := range selector.Requirements() {
 		values, registered := c.indexes[requirement.Field]
 		if !registered {
-			return nil, fmt.Errorf("Index with name field:%s does not exist", requirement.Field) //nolint:revive,staticcheck // as client-go says it
+			return nil, fmt.Errorf("index with name field:%s does not exist", requirement.Field)
 		}
 		if requirement.Operator != selection.Equals && requirement.Operator != selection.DoubleEquals {
 			return nil, fmt.Errorf("non-exact field matches are not supported by the cache")

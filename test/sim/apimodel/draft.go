@@ -46,16 +46,19 @@ func draftOf(object client.Object, p part) (*record, error) {
 }
 
 func typedDraft(key *v1alpha1.ApiKey, p part) (*record, error) {
-	draft := &record{kind: ApiKeys, meta: key.ObjectMeta.DeepCopy()}
-	var err error
+	var draft *record
+	var content map[string]any
 	if p == statusPart {
-		draft.status, err = sectionOf(&key.Status)
-		return draft, err
+		meta := key.ObjectMeta // of which a status write looks at no more than names and versions
+		draft = &record{kind: ApiKeys, meta: &meta, status: statusOf(&key.Status)}
+		content = draft.status.content
+	} else {
+		draft = &record{kind: ApiKeys, meta: key.ObjectMeta.DeepCopy(), spec: specOf(&key.Spec)}
+		content = draft.spec.content
 	}
-	if draft.spec, err = sectionOf(&key.Spec); err != nil {
-		return nil, err
+	if hasNull(content) {
+		return nil, notModelled("null, which is how a zero time is sent")
 	}
-	defaultSpec(draft.spec.content)
 	return draft, nil
 }
 

@@ -57,6 +57,23 @@ func equalJSON(a, b any) bool {
 	}
 }
 
+// hasNull says whether there is a null in a value, which typed clients send for the zero time.
+func hasNull(value any) bool {
+	switch v := value.(type) {
+	case nil:
+		return true
+	case map[string]any:
+		for _, element := range v {
+			if hasNull(element) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, hasNull)
+	}
+	return false
+}
+
 // mergeJSON applies a JSON merge patch (RFC 7386) to an object and leaves both as they are.
 func mergeJSON(object, patch map[string]any) map[string]any {
 	merged := maps.Clone(object)

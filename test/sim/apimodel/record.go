@@ -3,6 +3,7 @@ package apimodel
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -39,14 +40,25 @@ type section[T any] struct {
 	typed   *T // lazy
 }
 
-// sectionOf is the section that a typed client sends. What it reads back is decoded from that anew:
-// times lose their fractions, for one.
-func sectionOf[T any](typed *T) (*section[T], error) {
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
-	if err != nil {
-		return nil, fmt.Errorf("encode %T: %w", typed, err)
-	}
-	return &section[T]{content: content}, nil
+// The codecs of what typed clients send.
+var (
+	specCodec   = codecOf(reflect.TypeFor[v1alpha1.ApiKeySpec]())
+	statusCodec = codecOf(reflect.TypeFor[v1alpha1.ApiKeyStatus]())
+)
+
+// specOf is the spec that a typed client sends; it is decoded again when it is read, defaults included.
+func specOf(typed *v1alpha1.ApiKeySpec) *section[v1alpha1.ApiKeySpec] {
+	content := specCodec.content(reflect.ValueOf(typed).Elem()).(map[string]any) //nolint:forcetypeassert // what a struct becomes
+	defaultSpec(content)
+	return &section[v1alpha1.ApiKeySpec]{content: content}
+}
+
+// statusOf is the status that a typed client sends, and as it will read it back.
+func statusOf(typed *v1alpha1.ApiKeyStatus) *section[v1alpha1.ApiKeyStatus] {
+	content := statusCodec.content(reflect.ValueOf(typed).Elem()).(map[string]any) //nolint:forcetypeassert // what a struct becomes
+	readBack := typed.DeepCopy()
+	statusCodec.normalize(reflect.ValueOf(readBack).Elem())
+	return &section[v1alpha1.ApiKeyStatus]{content: content, typed: readBack}
 }
 
 func (s *section[T]) decoded() (*T, error) {
@@ -60,12 +72,12 @@ func (s *section[T]) decoded() (*T, error) {
 	return s.typed, nil
 }
 
-// keepIfEqual is old where new says the same, so that records share it.
-func keepIfEqual[T any](old, new *section[T]) *section[T] {
-	if new == old || equalJSON(old.content, new.content) {
-		return old
+// keepIfEqual is current where next says the same, so that records share it.
+func keepIfEqual[T any](current, next *section[T]) *section[T] {
+	if next == current || equalJSON(current.content, next.content) {
+		return current
 	}
-	return new
+	return next
 }
 
 // withMeta is the same object with other metadata.

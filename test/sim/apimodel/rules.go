@@ -62,7 +62,7 @@ func successor(current, draft *record, p part) *record {
 	meta.ResourceVersion = current.meta.ResourceVersion
 	meta.Generation = current.meta.Generation
 	meta.CreationTimestamp = current.meta.CreationTimestamp
-	meta.ManagedFields, meta.SelfLink = nil, ""
+	meta.ManagedFields = nil
 	if current.meta.DeletionTimestamp != nil {
 		meta.DeletionTimestamp = current.meta.DeletionTimestamp
 	}

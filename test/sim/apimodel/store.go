@@ -108,7 +108,7 @@ func (s *Store) initMeta(draft *record) {
 	meta.UID = types.UID(fmt.Sprintf("00000000-0000-4000-8000-%012x", s.lastUID))
 	meta.CreationTimestamp = s.now()
 	meta.DeletionTimestamp, meta.DeletionGracePeriodSeconds = nil, nil
-	meta.ManagedFields, meta.SelfLink = nil, ""
+	meta.ManagedFields = nil
 	if draft.kind == ApiKeys {
 		meta.Generation = 1
 		draft.status, draft.statusDefaulted = defaultStatus(), true
