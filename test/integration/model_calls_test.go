@@ -159,8 +159,9 @@ func owners(controllers ...bool) []metav1.OwnerReference {
 	return references
 }
 
-// drawModelCall draws a call; those that lead somewhere are the more frequent ones.
-func drawModelCall(t *rapid.T, first bool) modelCall {
+// drawModelCall draws a call; those that lead somewhere are the more frequent ones,
+// so what exists is asked of the model.
+func drawModelCall(t *rapid.T, exists func(modelSlot) bool) modelCall {
 	c := modelCall{
 		slot: modelSlot{
 			kind: rapid.SampledFrom([]string{"ApiKey", "Secret"}).Draw(t, "kind"),
@@ -173,12 +174,12 @@ func drawModelCall(t *rapid.T, first bool) modelCall {
 	}
 	verbs, edits := []string{"create", "update", "update", "update", "delete"}, secretEdits
 	if c.slot.kind == "ApiKey" {
-		verbs, edits = []string{"create", "update", "update", "put status", "put status", "put status", "patch", "delete"}, apiKeyEdits
+		verbs, edits = []string{"create", "update", "update", "put status", "put status", "put status", "patch", "patch", "delete"}, apiKeyEdits
 	} else {
 		c.typed = true
 	}
 	c.verb = rapid.SampledFrom(verbs).Draw(t, "verb")
-	if first {
+	if !exists(c.slot) && rapid.IntRange(0, 4).Draw(t, "on nothing") > 0 {
 		c.verb = "create"
 	}
 	if c.verb == "create" && rapid.IntRange(0, 4).Draw(t, "again") > 0 {

@@ -189,7 +189,7 @@ type modelReplay struct {
 	answers map[string]int // how often each verb was answered how
 }
 
-// wantAnswers are what must have been seen often enough for the replay to mean something.
+// wantAnswers must have been seen for the replay to mean something.
 var wantAnswers = []string{
 	"create: done", "create: 409 AlreadyExists", "create: 422 Invalid", "create: 500 ", "create: 403 Forbidden in a terminating namespace",
 	"update: done", "update: 404 NotFound", "update: 409 Conflict", "update: 422 Invalid", "update: 500 ",
@@ -218,8 +218,8 @@ func TestModelAnswersAsTheAPIServerDoes(t *testing.T) {
 		t.Errorf("only %d sequences were replayed, want %d at least", replay.sequences.Load(), modelMinSequences)
 	}
 	for _, answer := range wantAnswers {
-		if replay.answers[answer] < 5 {
-			t.Errorf("the answer %q came only %d times, too seldom to be sure of it", answer, replay.answers[answer])
+		if replay.answers[answer] == 0 {
+			t.Errorf("the answer %q never came, so the model was not held to it", answer)
 		}
 	}
 }
@@ -265,7 +265,7 @@ func (r *modelReplay) sequence(ctx context.Context, t *rapid.T, namespace, prefi
 			server.must(t, r.admin.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))
 			store.TerminateNamespace(namespace)
 		}
-		c := drawModelCall(t, i == 0)
+		c := drawModelCall(t, func(slot modelSlot) bool { return model.read(ctx, t, slot) != nil })
 		made = append(made, c)
 		want, got := server.perform(ctx, t, c), model.perform(ctx, t, c)
 		r.count(c, want.Refusal)

@@ -169,7 +169,9 @@ func (s *Store) delete(kind Kind, name types.NamespacedName, preconditions *meta
 	case len(current.meta.Finalizers) == 0:
 		s.remove(current)
 	case current.meta.DeletionTimestamp == nil:
-		s.put(current, current.withMeta(s.markedDeleted(current.meta)))
+		marked := current.withMeta(s.markedDeleted(current.meta))
+		marked.statusDefaulted = false // this write stores it as every other does
+		s.put(current, marked)
 	}
 	return nil
 }
