@@ -91,13 +91,12 @@ var (
 		specEdit("explicitly resumed", false, "suspended"),
 		specEdit("prefix alone", map[string]any{"prefix": "sk_"}, "format"),
 		specEdit("empty secret", map[string]any{}, "secret"),
-		specEdit("reference without a key", map[string]any{"secretRef": map[string]any{"name": "vault"}}, "source"),
 		specEdit("expiry with fractions", "2027-01-10T23:59:59.5Z", "expiresAt"),
 		statusEdit("pending", map[string]any{"observedGeneration": int64(1), "state": "Pending"}),
 		statusEdit("active", map[string]any{"observedGeneration": int64(2), "state": "Active", "hint": "ak_…"}),
 		statusEdit("empty status", map[string]any{}),
 		statusEdit("issued", map[string]any{"observedGeneration": int64(1), "credentials": []any{map[string]any{
-			"revision": int64(1), "state": "Current", "hash": "v1:ab", "hint": "ak_…", "issuedAt": "2027-01-10T12:00:00Z",
+			"revision": int64(1), "state": "Current", "hash": "v1:" + strings.Repeat("ab", 32), "hint": "ak_…", "issuedAt": "2027-01-10T12:00:00Z",
 		}}}),
 		statusEdit("no status", nil),
 	}, metaEdits...)
