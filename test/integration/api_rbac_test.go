@@ -55,7 +55,7 @@ func TestWhatTheServiceAccountsMayDo(t *testing.T) {
 		"the manager watches Secrets":                          {manager, access{verb: "watch", resource: secrets}, true},
 		"the manager replaces Secrets":                         {manager, access{verb: "update", resource: secrets}, true},
 		"the manager never patches Secrets":                    {manager, access{verb: "patch", resource: secrets}, false},
-		"the manager never deletes Secrets":                    {manager, access{verb: "delete", resource: secrets}, false},
+		"the manager deletes Secrets":                          {manager, access{verb: "delete", resource: secrets}, true},
 		"the manager never deletes collections of Secrets":     {manager, access{verb: "deletecollection", resource: secrets}, false},
 		"the manager reports events":                           {manager, access{verb: "create", resource: newEvents}, true},
 		"the manager counts events up":                         {manager, access{verb: "patch", resource: newEvents}, true},
@@ -102,7 +102,7 @@ func TestTheServiceAccountsMayDoNothingElse(t *testing.T) {
 	// What every ServiceAccount may do, such as ask about itself, is not ours to count.
 	bystander := newServiceAccount(t, elsewhere, "bystander")
 	managerEverywhere := []string{
-		"create,get,list,update,watch /secrets",
+		"create,delete,get,list,update,watch /secrets",
 		"create,patch events.k8s.io/events",
 		"get,list,watch apikey-operator.dev/apikeys",
 		"update apikey-operator.dev/apikeys/status",

@@ -1,11 +1,13 @@
 package integration
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 // forged is a status that lets in a key whose hash somebody chose.
@@ -202,5 +204,43 @@ func TestKubectlSaysWhatToDoInstead(t *testing.T) {
 		if !strings.Contains(got, words) {
 			t.Errorf("kubectl says %q, want it to contain %q", got, words)
 		}
+	}
+}
+
+func TestStatusIsRestoredByTheIdentitiesThatAreListedForIt(t *testing.T) {
+	t.Parallel()
+	namespace := freshNamespace(t)
+	const name = "restored"
+	withIssuedStatus(t, namespace, name)
+	backup := newServiceAccount(t, namespace, "backup")
+	grantEverything(t, backup, namespace, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "backup"})
+	restore := patchStatus(namespace, name, mergePatch, `{"status":{"hint":"restored"}}`)
+	if _, err := backup.do(t.Context(), restore); !apierrors.IsForbidden(err) {
+		t.Fatalf("an identity that is not listed was answered %v", err)
+	}
+
+	list := func(ctx context.Context, identities string) {
+		_, err := runKubectl(ctx, "", "patch", "validatingadmissionpolicy", "apikey-operator-status-protection", "--type=json",
+			"-p", `[{"op":"replace","path":"/spec/variables/0/expression","value":"`+identities+`"}]`)
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	list(t.Context(), "['system:serviceaccount:"+namespace+":backup']")
+	t.Cleanup(func() { list(context.Background(), "[]") }) // the test's own context has ended by then
+	ctx, cancel := context.WithTimeout(t.Context(), settleTimeout)
+	defer cancel()
+	err := poll(ctx, func() (bool, error) {
+		_, err := backup.do(ctx, restore)
+		if apierrors.IsForbidden(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		t.Fatalf("a listed identity may not write the status: %v", err)
+	}
+	if _, err := admin(t).do(t.Context(), patchStatus(namespace, name, mergePatch, `{"status":{"hint":"forged"}}`)); !apierrors.IsForbidden(err) {
+		t.Errorf("beside the listed identity somebody else was answered %v", err)
 	}
 }

@@ -70,6 +70,21 @@ func (c processClient) Update(ctx context.Context, object client.Object, options
 	})
 }
 
+// Delete implements client.Writer.
+func (c processClient) Delete(ctx context.Context, object client.Object, options ...client.DeleteOption) error {
+	asked := (&client.DeleteOptions{}).ApplyOptions(options)
+	if asked.Preconditions != nil {
+		c.process.deletions = append(c.process.deletions, client.Preconditions(*asked.Preconditions))
+	}
+	if happen := c.process.beforeDelete; happen != nil {
+		c.process.beforeDelete = nil
+		happen()
+	}
+	return c.process.write(ctx, "delete Secret", object, func(ctx context.Context, o client.Object) error {
+		return c.Client.Delete(ctx, o, options...)
+	})
+}
+
 // Status implements client.StatusClient.
 func (c processClient) Status() client.SubResourceWriter {
 	return statusWriter{SubResourceWriter: c.Client.Status(), process: c.process}
@@ -167,7 +182,7 @@ func (p *process) before(ctx context.Context, writes bool) error {
 	case unanswered, killedAfter:
 	}
 	if p.fault.kind == pausedSecretLost || p.fault.kind == pausedLongSecretLost {
-		l.deleteSecret()
+		l.loseSecret()
 	}
 	if _, bounded := ctx.Deadline(); writes && bounded && l.clock.Since(fellAsleep) >= l.window {
 		// The client sends no request whose context has ended. The context goes by the wall clock, which
@@ -175,6 +190,17 @@ func (p *process) before(ctx context.Context, writes bool) error {
 		return context.DeadlineExceeded
 	}
 	return nil
+}
+
+// loseSecret deletes the Secret, which is a reason for another credential only where it holds the newest one: where
+// that is still to be written, there is one reason for it already.
+func (l *lab) loseSecret() {
+	l.t.Helper()
+	value, ok := l.ownValue(l.apiKey(), l.secret())
+	if ok && value == l.published[len(l.published)-1] {
+		l.lost++
+	}
+	l.deleteSecret()
 }
 
 // foreignSecret is a Secret for tests that need one which is not ours.

@@ -3,8 +3,6 @@ package integration
 import (
 	"crypto/rand"
 	"errors"
-	"log/slog"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -23,19 +21,20 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
-	"github.com/apikey-operator/apikey-operator/controllers/indexfeed"
-	"github.com/apikey-operator/apikey-operator/internal/authn"
-	"github.com/apikey-operator/apikey-operator/internal/index"
-	"github.com/apikey-operator/apikey-operator/internal/keys"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
 // The durations of the lab. Its clock is a fake one, so none of them is ever waited for.
 const (
-	labGrace        = 24 * time.Hour
+	labGrace        = 24 * time.Hour // where the spec names none
 	labPublishDelay = 2 * time.Second
 	labFence        = 40 * time.Second
 	labWriteWindow  = 8 * time.Second
+
+	labExpiringWindow = 720 * time.Hour
+
+	// labLanded is how long after it was given up a write can land no more, by any manager's clock.
+	labLanded = labFence + 2*lifecycle.ClockTolerance
 
 	// labTakeover is how long a leader must at least be paused before another one works: it works on
 	// for 12 s after it last renewed its lease of 20 s.
@@ -51,7 +50,12 @@ type lab struct {
 	clock     *clocktesting.FakePassiveClock
 	events    *events.FakeRecorder
 	name      types.NamespacedName
+	spec      string               // of the ApiKey when it is made, as JSON
 	window    time.Duration        // the managers' write window
+	offset    time.Duration        // by how much the API server's clock is ahead of the managers'
+	restoring bool                 // the managers run in restore mode
+	foreign   []string             // keys of others, which must be told nowhere either
+	lost      int                  // how often a newly published Secret was deleted by a fault
 	heard     []snapshot           // the ApiKey after each change, oldest first
 	published []string             // what ever stood in the Secret and was put there by a manager, oldest first
 	dead      []string             // what was published and has ended for good
@@ -76,6 +80,12 @@ var labClients struct {
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
+	return newLabOf(t, `{"permissions":["read"]}`)
+}
+
+// newLabOf is a lab whose ApiKey begins with that spec.
+func newLabOf(t *testing.T, spec string) *lab {
+	t.Helper()
 	labClients.once.Do(func() {
 		labClients.admin, labClients.manager = admin(t).client(t), manager(t).client(t)
 	})
@@ -88,19 +98,22 @@ func newLab(t *testing.T) *lab {
 		events:  events.NewFakeRecorder(1000),
 		window:  labWriteWindow,
 		name:    types.NamespacedName{Name: "probe"},
+		spec:    spec,
 	}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "lab-"}}
 	l.must(l.admin.Create(t.Context(), namespace))
 	l.name.Namespace = namespace.Name
 	l.createApiKey()
+	t.Cleanup(func() { l.takeEvents() })
 	return l
 }
 
 func (l *lab) createApiKey() {
 	l.t.Helper()
-	key := &v1alpha1.ApiKey{ObjectMeta: metav1.ObjectMeta{Namespace: l.name.Namespace, Name: l.name.Name}}
-	key.Spec.Permissions = []v1alpha1.Permission{"read"}
-	l.must(l.admin.Create(l.t.Context(), key))
+	object := apiobject.New()
+	l.must(object.UnmarshalJSON([]byte(apiKey(l.name.Name, l.spec))))
+	object.SetNamespace(l.name.Namespace)
+	l.must(l.admin.Create(l.t.Context(), object))
 	l.hear()
 }
 
@@ -167,6 +180,9 @@ type process struct {
 	calls      []string // made to the API server, in order
 	fault      fault
 	dead       bool
+
+	deletions    []client.Preconditions // that Secrets were deleted with
+	beforeDelete func()                 // what happens once before a Secret is deleted; nil for nothing
 }
 
 // start begins a manager's process in which fault happens, if any.
@@ -175,15 +191,17 @@ func (l *lab) start(f fault) *process {
 	p := &process{lab: l, fault: f}
 	calls := processClient{Client: l.manager, process: p}
 	p.reconciler = apikey.New(apikey.Options{
-		Cached:      l.manager, // caches that are never stale; see the tests with stale ones
+		Cached:      labCaches{Reader: l.manager, namespace: l.name.Namespace},
 		Live:        calls,
 		Writer:      calls,
 		Clock:       l.clock,
 		Random:      rand.Reader,
 		Events:      l.events,
 		Metrics:     apikey.NewMetrics(prometheus.NewRegistry()),
-		Settings:    lifecycle.Settings{GracePeriod: labGrace, PublishDelay: labPublishDelay, Fence: labFence},
+		Settings:    lifecycle.Settings{PublishDelay: labPublishDelay, Fence: labFence, ExpiringWindow: labExpiringWindow},
 		WriteWindow: l.window,
+		ClockOffset: func() time.Duration { return l.offset },
+		RestoreMode: l.restoring,
 	})
 	return p
 }
@@ -191,11 +209,11 @@ func (l *lab) start(f fault) *process {
 // errKilled is what a call returns in a process that is gone; nobody is there to see it.
 var errKilled = errors.New("the process is gone")
 
-// settle lets the process work until it has nothing left to do, the fence included, and reports whether
-// it lived.
+// settle lets the process work until it has nothing left to do, and what was given up can land no more, and
+// reports whether it lived.
 func (p *process) settle() bool {
 	p.lab.t.Helper()
-	return p.settleWithin(labFence + time.Second)
+	return p.settleWithin(labLanded + 2*time.Second)
 }
 
 // settleWithin waits for nothing that is further away than patience.
@@ -232,161 +250,6 @@ func (p *process) settleWithSuccessors() {
 		p.lab.t.Fatal("a process without a fault died")
 	}
 }
-
-// check holds what must always be true against the world as it is.
-func (l *lab) check() {
-	l.t.Helper()
-	key := &v1alpha1.ApiKey{}
-	if err := l.admin.Get(l.t.Context(), l.name, key); apierrors.IsNotFound(err) {
-		return
-	}
-	secret := l.secret()
-	if value, ok := l.ownValue(key, secret); ok {
-		l.noteAndCheckValue(key, value)
-	}
-	l.checkPublished(key)
-}
-
-// ownValue is the value of the Secret, if a manager put it there for this very ApiKey.
-func (l *lab) ownValue(key *v1alpha1.ApiKey, secret *corev1.Secret) (string, bool) {
-	if secret == nil || l.tampered || !metav1.IsControlledBy(secret, key) {
-		return "", false
-	}
-	return string(secret.Data[key.SecretKey()]), true
-}
-
-func (l *lab) noteAndCheckValue(key *v1alpha1.ApiKey, value string) {
-	l.t.Helper()
-	if slices.Contains(l.dead, value) {
-		return // it stands there until the key is revived with another
-	}
-	if !slices.Contains(l.published, value) {
-		l.published = append(l.published, value)
-	}
-	if !slices.ContainsFunc(key.Status.Credentials, func(c v1alpha1.Credential) bool { return c.Hash == hashOf(value) }) {
-		l.t.Errorf("no orphan: the Secret holds a key whose hash is in no status")
-	}
-	for _, s := range l.heardSince(l.clock.Now().Add(-labPublishDelay)) {
-		if !stopped(key) && !stopped(s.apiKey(l.t)) && !l.accepts(s, value) {
-			l.t.Errorf("no dead key in a Secret: at %s a verifier that has the events of %s refuses its value",
-				l.clock.Now().Format(time.TimeOnly), s.at.Format(time.TimeOnly))
-		}
-	}
-}
-
-// stopped says whether an ApiKey need not work, going by what its author wants and its status.
-func stopped(key *v1alpha1.ApiKey) bool {
-	return key.Spec.Revoked || key.Spec.Suspended || key.Status.State == v1alpha1.StateExpired
-}
-
-// checkPublished holds that the newest published credential works and the one before it during its
-// grace period, and that no others do.
-func (l *lab) checkPublished(key *v1alpha1.ApiKey) {
-	l.t.Helper()
-	l.noteEnds(key)
-	latest := l.latest()
-	var accepted int
-	for i, value := range l.published {
-		works := l.accepts(latest, value)
-		if works {
-			accepted++
-		}
-		age := len(l.published) - 1 - i
-		if want := !stopped(key) && age < 2 && !l.over(value); works != want && !l.successorUnderWay(key, age) {
-			l.t.Errorf("grace is kept, and nothing comes back: the credential published as number %d of %d works: %t, want %t",
-				i+1, len(l.published), works, want)
-		}
-	}
-	for _, value := range l.dead {
-		if l.accepts(latest, value) {
-			l.t.Errorf("nothing comes back: a credential that has ended works again")
-		}
-	}
-	if accepted > 2 {
-		l.t.Errorf("at most two published credentials are accepted, but %d are", accepted)
-	}
-}
-
-// noteEnds remembers until when each credential was promised to work.
-func (l *lab) noteEnds(key *v1alpha1.ApiKey) {
-	for _, c := range key.Status.Credentials {
-		if c.NotAfter != nil {
-			l.ends[c.Hash] = c.NotAfter.Time
-		}
-	}
-}
-
-func (l *lab) over(value string) bool {
-	end, ok := l.ends[hashOf(value)]
-	return ok && !end.After(l.clock.Now())
-}
-
-// bury says that what was published so far has ended and must never work again.
-func (l *lab) bury() {
-	l.dead = append(l.dead, l.published...)
-	l.published = nil
-}
-
-func (l *lab) latest() snapshot { return l.heard[len(l.heard)-1] }
-
-// successorUnderWay says whether a newer credential is due to be published, which ends the older of the two.
-func (l *lab) successorUnderWay(key *v1alpha1.ApiKey, age int) bool {
-	return age == 1 && slices.ContainsFunc(key.Status.Credentials, func(c v1alpha1.Credential) bool {
-		due := c.IssuedAt.Add(labPublishDelay)
-		return c.State == v1alpha1.CredentialPending && c.NotAfter == nil && !due.After(l.clock.Now())
-	})
-}
-
-// heardSince is what verifiers may know: the last news from before a time, and all that came after it.
-func (l *lab) heardSince(t time.Time) []snapshot {
-	first := 0
-	for i, s := range l.heard {
-		if !s.at.After(t) {
-			first = i
-		}
-	}
-	return l.heard[first:]
-}
-
-// apiKey is the ApiKey of a snapshot.
-func (s snapshot) apiKey(t *testing.T) *v1alpha1.ApiKey {
-	t.Helper()
-	if s.object == nil {
-		return &v1alpha1.ApiKey{}
-	}
-	key, err := apiobject.Decode(s.object)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// accepts asks the verifier's own feed, index and decision.
-func (l *lab) accepts(s snapshot, value string) bool {
-	l.t.Helper()
-	if s.object == nil {
-		return false
-	}
-	x := index.New()
-	feed := indexfeed.New(x, silent{}, l.clock, slog.New(slog.DiscardHandler))
-	l.must(feed.Add(s.object.DeepCopy()))
-	nothing, err := authn.ParseRequirement("")
-	l.must(err)
-	decision := authn.NewDecider(x).Decide(&authn.Request{
-		Ready:       true,
-		Requirement: nothing,
-		Credential:  authn.NewCredential([]byte(value)),
-		Now:         l.clock.Now(),
-	})
-	return decision.Reason == authn.Allowed
-}
-
-func hashOf(value string) string { return keys.HashV1(value).Encode() }
-
-type silent struct{}
-
-func (silent) EventSeen(float64) {}
-func (silent) Undecodable(int)   {}
 
 // landLate lets the writes land that were given up before.
 func (l *lab) landLate() {

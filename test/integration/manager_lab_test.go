@@ -15,12 +15,37 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/apikey-operator/apikey-operator/controllers/apikey"
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
 )
 
 // reconcile is one pass, without waiting for what it asks for.
 func (p *process) reconcile() (ctrl.Result, error) {
 	return p.reconciler.Reconcile(p.lab.t.Context(), ctrl.Request{NamespacedName: p.lab.name})
+}
+
+// labCaches are caches that are never stale: the API server's answers, with the index that it does not have. See
+// frozenCaches for stale ones.
+type labCaches struct {
+	client.Reader
+	namespace string // all other labs' ApiKeys are left out, as there are about a thousand
+}
+
+// List implements client.Reader for what the manager lists: the ApiKeys whose status has a hash.
+func (c labCaches) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	asked := (&client.ListOptions{}).ApplyOptions(options)
+	hash, byHash := asked.FieldSelector.RequiresExactMatch(apikey.HashIndex)
+	found, untyped := list.(*unstructured.UnstructuredList)
+	if !byHash || !untyped || len(asked.FieldSelector.Requirements()) != 1 || asked.Namespace != "" {
+		return fmt.Errorf("the manager listed %T by %v of %q from its caches", list, asked.FieldSelector, asked.Namespace)
+	}
+	if err := c.Reader.List(ctx, found, client.InNamespace(c.namespace)); err != nil {
+		return err
+	}
+	found.Items = slices.DeleteFunc(found.Items, func(u unstructured.Unstructured) bool {
+		return !slices.Contains(apikey.HashesOf(&u), hash)
+	})
+	return nil
 }
 
 // frozenCaches answer with the ApiKey and the Secret of one moment.
@@ -32,7 +57,7 @@ type frozenCaches struct {
 
 func newFrozenCaches(l *lab) frozenCaches {
 	l.t.Helper()
-	c := frozenCaches{Reader: l.manager, key: apiobject.New()}
+	c := frozenCaches{Reader: labCaches{Reader: l.manager, namespace: l.name.Namespace}, key: apiobject.New()}
 	l.must(l.manager.Get(l.t.Context(), l.name, c.key))
 	secret := &metav1.PartialObjectMetadata{}
 	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
@@ -175,3 +200,24 @@ func (l *lab) waitForSecrets(done func(*corev1.Secret, error) bool) {
 }
 
 func sortedKeys(data map[string][]byte) []string { return slices.Sorted(maps.Keys(data)) }
+
+// tamper changes the Secret as somebody with a right to do so would.
+func (l *lab) tamper(change func(*corev1.Secret)) {
+	l.t.Helper()
+	secret := l.secret()
+	change(secret)
+	l.must(l.admin.Update(l.t.Context(), secret))
+	l.tampered = true
+}
+
+// tamperWith puts another value in the place of the key.
+func (l *lab) tamperWith(value string) {
+	l.t.Helper()
+	l.tamper(func(s *corev1.Secret) { s.Data["api-key"] = []byte(value) })
+}
+
+// freezeCaches gives a reader of the world as it is now.
+func (l *lab) freezeCaches() client.Reader {
+	l.t.Helper()
+	return newFrozenCaches(l)
+}

@@ -7,9 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
@@ -321,83 +319,4 @@ func TestAWebhookThatChangesTheKeyIsToldAndNotFoughtWith(t *testing.T) {
 	l.expectState(v1alpha1.StatePending, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonPublishFailed)
 	l.expectMessage(v1alpha1.ConditionReady, "stored another value than it was sent")
 	p.expectNoWriteWithoutTimePassing()
-}
-
-// tamper changes the Secret as somebody with a right to do so would.
-func (l *lab) tamper(change func(*corev1.Secret)) {
-	l.t.Helper()
-	secret := l.secret()
-	change(secret)
-	l.must(l.admin.Update(l.t.Context(), secret))
-	l.tampered = true
-}
-
-// tamperWith puts another value in the place of the key.
-func (l *lab) tamperWith(value string) {
-	l.t.Helper()
-	l.tamper(func(s *corev1.Secret) { s.Data["api-key"] = []byte(value) })
-}
-
-func (l *lab) expectState(state v1alpha1.ApiKeyState, condition string, status metav1.ConditionStatus, reason string) {
-	l.t.Helper()
-	key := l.apiKey()
-	if key.Status.State != state {
-		l.t.Errorf("the state is %s, want %s", key.Status.State, state)
-	}
-	if key.Status.ObservedGeneration != key.Generation {
-		l.t.Errorf("the status speaks of generation %d, the spec is at %d", key.Status.ObservedGeneration, key.Generation)
-	}
-	got := meta.FindStatusCondition(key.Status.Conditions, condition)
-	if got == nil || got.Status != status || got.Reason != reason || got.ObservedGeneration != key.Generation {
-		l.t.Errorf("the condition %s is %+v, want %s with reason %s", condition, got, status, reason)
-	}
-}
-
-func (l *lab) expectMessage(condition, words string) {
-	l.t.Helper()
-	got := meta.FindStatusCondition(l.apiKey().Status.Conditions, condition)
-	if got == nil || !strings.Contains(got.Message, words) {
-		l.t.Errorf("the condition %s is %+v, want its message to contain %q", condition, got, words)
-	}
-}
-
-func (l *lab) expectNoCondition(condition string) {
-	l.t.Helper()
-	if got := meta.FindStatusCondition(l.apiKey().Status.Conditions, condition); got != nil {
-		l.t.Errorf("there is a condition %+v, want none", got)
-	}
-}
-
-// takeEvents empties the list of events that were made.
-func (l *lab) takeEvents() []string {
-	var taken []string
-	for {
-		select {
-		case e := <-l.events.Events:
-			taken = append(taken, e)
-		default:
-			return taken
-		}
-	}
-}
-
-// expectEvents holds that exactly these events were made since the last look, by how they begin.
-func (l *lab) expectEvents(want ...string) {
-	l.t.Helper()
-	got := l.takeEvents()
-	if len(got) != len(want) {
-		l.t.Errorf("the events are %q, want %q", got, want)
-		return
-	}
-	for i := range want {
-		if !strings.HasPrefix(got[i], want[i]) {
-			l.t.Errorf("event %d is %q, want it to begin with %q", i+1, got[i], want[i])
-		}
-	}
-}
-
-// freezeCaches gives a reader of the world as it is now.
-func (l *lab) freezeCaches() client.Reader {
-	l.t.Helper()
-	return newFrozenCaches(l)
 }

@@ -27,7 +27,7 @@ var wholes = map[string][]string{
 		"observedGeneration":1,"state":"Active","hint":"x",
 		"grant":{"tenant":"acme","permissions":["read"],"scopes":{"category":["general"]},"expiresAt":"2027-01-10T23:59:59Z"},
 		"credentials":[{"revision":1,"state":"Current","hash":"v1:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","hint":"x","cause":"Issued",
-			"issuedAt":"2026-11-01T00:00:00Z","publishedAt":"2026-11-01T00:00:00Z","notAfter":"2026-12-01T00:00:00Z"}],
+			"issuedAt":"2026-11-01T00:00:00Z","publishedAt":"2026-11-01T00:00:00Z","retiredAt":"2026-11-01T00:00:00Z","notAfter":"2026-12-01T00:00:00Z"}],
 		"secretRef":{"name":"x","uid":"x","resourceVersion":"1"},
 		"lastRotationTime":"2026-11-01T00:00:00Z","nextRotationTime":"2026-12-01T00:00:00Z",
 		"conditions":[{"type":"Ready","status":"True","reason":"Active","message":"x","observedGeneration":1,"lastTransitionTime":"2026-11-01T00:00:00Z"}]}`,
