@@ -97,7 +97,7 @@ func TestAVerifierThatIsStoppedRefusesNobody(t *testing.T) {
 			staying := startVerifier(t, "staying"+suffix)
 			service := newRelay(t, leaving.Address, staying.Address)
 			nginx, err := shared.StartNginx(t.Context(), stack.NginxOptions{
-				Name: "nginx" + suffix, Verifiers: []string{service.address()},
+				Name: "nginx" + suffix, Verifiers: []string{service.Address},
 				Upstream: shared.upstream.Address, Routes: routes, KeepAlive: keepAlive,
 			})
 			if err != nil {
@@ -118,7 +118,7 @@ func TestAVerifierThatIsStoppedRefusesNobody(t *testing.T) {
 				return nil
 			})
 			l.awaitMore(t, 50) // nobody has taken notice yet
-			service.pointAt(staying.Address)
+			service.PointAt(staying.Address)
 			if status := half.finish(t); status != http.StatusOK {
 				t.Errorf("a request that was half sent when the verifier was told to stop was answered %d", status)
 			}

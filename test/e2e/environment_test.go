@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/apikey-operator/apikey-operator/test/stack"
+	"github.com/apikey-operator/apikey-operator/test/stack/audit"
 )
 
 // patience bounds every wait for something that takes a few seconds on an idle machine.
@@ -47,7 +49,7 @@ type environment struct {
 	nginx     *stack.Nginx
 	upstream  *stack.Upstream
 	kube      dynamic.Interface
-	witness   *witness
+	witness   *audit.Witness
 }
 
 // newEnvironment starts a control plane with config/default, and the upstream.
@@ -75,14 +77,14 @@ func (e *environment) connect(ctx context.Context, config *rest.Config) error {
 	if e.kube, err = dynamic.NewForConfig(config); err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
-	e.witness, err = newWitness(ctx, e.kube, e.LogDir())
+	e.witness, err = audit.Watch(ctx, e.kube, e.LogDir())
 	return err
 }
 
 // Close ends everything and removes what it left.
 func (e *environment) Close() error {
 	if e.witness != nil {
-		e.witness.stop()
+		e.witness.Stop()
 	}
 	return e.Stack.Close()
 }
@@ -181,6 +183,30 @@ func ownEnvironment(t *testing.T, start func(ctx context.Context, e *environment
 		t.Fatal(err)
 	}
 	return e
+}
+
+// audit searches all that was written while the environment ran for the keys that were issued in it.
+func (e *environment) audit(ctx context.Context, report io.Writer) error {
+	return e.witness.Search(ctx, e.Stack, e.metricsAddresses(), report)
+}
+
+// metricsAddresses are those of every manager and verifier that still runs.
+func (e *environment) metricsAddresses() map[string]string {
+	addresses := map[string]string{}
+	add := func(p *stack.Process, address string) {
+		select {
+		case <-p.Exited():
+		default:
+			addresses[p.Name] = address
+		}
+	}
+	for _, m := range e.managers {
+		add(m.Process, m.Metrics)
+	}
+	for _, v := range e.verifiers {
+		add(v.Process, v.Metrics)
+	}
+	return addresses
 }
 
 // await fails the test if check does not return nil in time.

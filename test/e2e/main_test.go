@@ -4,7 +4,7 @@
 //
 // Most tests share one stack and run side by side, each in a namespace of its own. Those that break
 // something have a stack of their own. Whatever runs, the keys that were issued are searched for in all
-// that was written meanwhile (audit_test.go).
+// that was written meanwhile (test/stack/audit).
 //
 // The programs come from variables that "make test-e2e" sets.
 package e2e

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,22 +14,9 @@ import (
 // scrape returns every series of a process by its name and labels, as they are written.
 func scrape(t *testing.T, address string) map[string]float64 {
 	t.Helper()
-	text, err := stack.Fetch(t.Context(), "http://"+address+"/metrics")
+	series, err := stack.Scrape(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
-	}
-	series := map[string]float64{}
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		end := strings.LastIndexByte(line, ' ')
-		value, err := strconv.ParseFloat(line[end+1:], 64)
-		if err != nil {
-			t.Fatalf("read the metric %q: %v", line, err)
-		}
-		series[line[:end]] = value
 	}
 	return series
 }

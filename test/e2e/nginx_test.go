@@ -19,7 +19,7 @@ func relayedNginx(t *testing.T, keepAlive int) (*stack.Nginx, *relay) {
 	r := newRelay(t, shared.verifiers[0].Address)
 	nginx, err := shared.StartNginx(t.Context(), stack.NginxOptions{
 		Name:      "nginx-" + strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")),
-		Verifiers: []string{r.address()},
+		Verifiers: []string{r.Address},
 		Upstream:  shared.upstream.Address,
 		Routes:    routes,
 		KeepAlive: keepAlive,

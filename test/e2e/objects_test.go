@@ -18,7 +18,6 @@ import (
 
 var (
 	secretsResource = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
-	eventsResource  = schema.GroupVersionResource{Group: "events.k8s.io", Version: "v1", Resource: "events"}
 )
 
 // kubectl runs kubectl as the administrator and ends the test if it fails.

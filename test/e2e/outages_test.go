@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -51,7 +50,7 @@ func startOutage(t *testing.T) *outage {
 			return err
 		}
 		o.relay = newRelay(t, hostOf(t, config))
-		through := "https://" + o.relay.address()
+		through := "https://" + o.relay.Address
 		config.Host = through
 		if err := e.connect(ctx, config); err != nil {
 			return err
@@ -116,9 +115,9 @@ func (o *outage) leader(t *testing.T) (leader, other *stack.Manager) {
 	await(t, "a manager that leads", func(ctx context.Context) error {
 		leader, other = nil, nil
 		for _, m := range o.managers {
-			metrics, err := stack.Fetch(ctx, "http://"+m.Metrics+"/metrics")
+			leads, err := m.Leads(ctx)
 			switch {
-			case err == nil && strings.Contains(metrics, `leader_election_master_status{name="apikey-operator-manager"} 1`):
+			case leads:
 				leader = m
 			case err == nil:
 				other = m
@@ -215,7 +214,7 @@ func (o *outage) apiServerReturns(t *testing.T, key, doomed string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.relay.pointAt(hostOf(t, config))
+	o.relay.PointAt(hostOf(t, config))
 	returned := time.Now()
 	late := o.verifiers[2]
 	await(t, "the verifier that started without the API server to be ready", late.Ready)
@@ -225,7 +224,7 @@ func (o *outage) apiServerReturns(t *testing.T, key, doomed string) {
 	o.awaitEverywhere(t, "", doomed, http.StatusUnauthorized)
 	t.Logf("a revocation was in force in all verifiers %.1f s after the API server came back", time.Since(returned).Seconds())
 	o.awaitEverywhere(t, "", key, http.StatusOK)
-	if err := o.addManager(t.Context(), stack.Options{Name: "manager-3", Server: "https://" + o.relay.address()}); err != nil {
+	if err := o.addManager(t.Context(), stack.Options{Name: "manager-3", Server: "https://" + o.relay.Address}); err != nil {
 		t.Fatal(err)
 	}
 	fresh := o.issue(t, o.namespace, "fresh", `{}`)

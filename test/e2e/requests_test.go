@@ -86,14 +86,23 @@ func (e *environment) try(ctx context.Context, nginx *stack.Nginx, c call) (answ
 	}
 	a := answer{Status: response.StatusCode, Header: response.Header, Body: string(body), requestID: id}
 	if response.StatusCode != http.StatusOK {
-		e.witness.answered(a)
-		return a, nil
+		return a, e.tell(a)
 	}
 	a.Echo = &stack.Echo{}
 	if err := json.Unmarshal(body, a.Echo); err != nil {
 		return answer{}, fmt.Errorf("what answered 200 is not the upstream: %w: %s", err, body)
 	}
 	return a, nil
+}
+
+// tell has the witness write down what a client was answered.
+func (e *environment) tell(a answer) error {
+	var text bytes.Buffer
+	_, _ = fmt.Fprintf(&text, "%s %d\n", a.requestID, a.Status)
+	err := a.Header.Write(&text)
+	_, _ = fmt.Fprintf(&text, "\n%s\n", a.Body)
+	e.witness.Told(text.Bytes())
+	return err
 }
 
 // decision waits for nginx's account of what the verifier said to the request that was answered.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/test/stack"
+	"github.com/apikey-operator/apikey-operator/test/stack/audit"
 )
 
 func TestARouteLetsThroughOnlyWhatItDemands(t *testing.T) {
@@ -110,7 +111,7 @@ func TestAVerifierFindsTheKeyInOtherPlacesWhereItIsToldTo(t *testing.T) {
 		wantStatus int
 	}{
 		"the query parameter":              {call{path: "/any/?page=1&token=" + key}, 200},
-		"the query parameter, encoded":     {call{path: "/any/?token=" + escapeEach(key, "%%%02x")}, 200},
+		"the query parameter, encoded":     {call{path: "/any/?token=" + audit.EscapeEach(key, "%%%02x")}, 200},
 		"the cookie":                       {call{path: "/any/", headers: http.Header{"Cookie": {"a=b; session=" + key}}}, 200},
 		"the header":                       {call{path: "/any/", headers: http.Header{"X-Partner-Key": {key}}}, 200},
 		"the header comes before the rest": {call{path: "/any/?token=" + key, headers: http.Header{"X-Partner-Key": {"ak_x"}}}, 401},

@@ -3,6 +3,7 @@ package stack
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"os/exec"
@@ -48,6 +49,16 @@ func (s *Stack) AdminConfig() (*rest.Config, error) {
 	}
 	config.QPS = -1 // the tests' polling is not to be slowed down on the client's side
 	return config, nil
+}
+
+// ServingCertificate is the API server's own, for something that stands between it and a client.
+func (s *Stack) ServingCertificate() (tls.Certificate, error) {
+	path := filepath.Join(s.clusterDir(), "pki", "kube-apiserver")
+	certificate, err := tls.LoadX509KeyPair(path+".crt", path+".key")
+	if err != nil {
+		return certificate, fmt.Errorf("read the API server's certificate: %w", err)
+	}
+	return certificate, nil
 }
 
 // Kubectl runs kubectl as the administrator in the project's directory and returns what it printed.

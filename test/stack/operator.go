@@ -69,6 +69,12 @@ func (s *Stack) StartManager(ctx context.Context, o Options) (*Manager, error) {
 	})
 }
 
+// Leads says whether the manager leads, by its own metrics.
+func (m *Manager) Leads(ctx context.Context) (bool, error) {
+	metrics, err := Scrape(ctx, m.Metrics)
+	return metrics[`leader_election_master_status{name="apikey-operator-manager"}`] == 1, err
+}
+
 // StartVerifier starts a verifier with a token of its ServiceAccount, and returns when it is ready.
 func (s *Stack) StartVerifier(ctx context.Context, o Options) (*Verifier, error) {
 	v, err := s.LaunchVerifier(ctx, o)

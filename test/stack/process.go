@@ -110,6 +110,17 @@ func (p *Process) EndedWell() error {
 	return nil
 }
 
+// EndedSaying waits until the process is gone, and is nil if it wrote words to its log at the end. After it Stop
+// takes the end for intended.
+func (p *Process) EndedSaying(words string) error {
+	<-p.exited
+	p.ended.Store(true)
+	if tail := p.tail(); !strings.Contains(tail, words) {
+		return fmt.Errorf("%s ended (%s) without saying %q%s", p.Name, p.cmd.ProcessState, words, tail)
+	}
+	return nil
+}
+
 // Stop asks the process to end with SIGTERM. It is an error if that takes longer than grace, after which
 // the process is killed, if it ends with another exit code than 0, or if it ended by itself before. A
 // process that was stopped or killed already is left alone.

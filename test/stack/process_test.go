@@ -82,6 +82,17 @@ func TestAProcessThatEndedByItselfIsReported(t *testing.T) {
 	expectWords(t, p.Stop(10*time.Second), "ended by itself", "exit status 7", "out of luck")
 }
 
+func TestAnEndForAReasonThatIsExpectedIsNoError(t *testing.T) {
+	p := shell(t, `echo "lost the lease"; exit 1`)
+	if err := p.EndedSaying("the lease"); err != nil {
+		t.Error(err)
+	}
+	if err := p.Stop(10 * time.Second); err != nil {
+		t.Errorf("stopped after that: %v", err)
+	}
+	expectWords(t, p.EndedSaying("out of memory"), "out of memory", "exit status 1", "lost the lease")
+}
+
 func TestAwaitingGivesUpAsSoonAsTheProcessIsGone(t *testing.T) {
 	p := shell(t, `echo "cannot listen"; exit 1`)
 	err := p.await(t.Context(), "readiness", time.Hour, func(context.Context) error { return errors.New("not ready") })

@@ -1,4 +1,4 @@
-package e2e
+package audit
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,14 +22,19 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
+var (
+	secretsResource = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+	eventsResource  = schema.GroupVersionResource{Group: "events.k8s.io", Version: "v1", Resource: "events"}
+)
+
 // The files that a witness writes, beside the logs of the processes.
 const (
 	objectsFile  = "objects.jsonl" // every state of every ApiKey, and every event
 	refusalsFile = "refusals.txt"  // what clients were answered other than 200
 )
 
-// witness sees every key that is put into a Secret, and writes down whatever else the operator tells.
-type witness struct {
+// Witness sees every key that is put into a Secret, and writes down whatever else the operator tells.
+type Witness struct {
 	objects, refusals *os.File
 	stop              context.CancelFunc
 
@@ -43,10 +47,10 @@ type witness struct {
 // owner is the ApiKey that a key was issued for.
 type owner struct{ namespace, name, uid string }
 
-// newWitness starts watching, and returns when it has seen what is there already. It watches until stop is
+// Watch starts watching, and returns when it has seen what is there already. It watches until Stop is
 // called, not until ctx ends: what happens while a test cleans up counts as well.
-func newWitness(ctx context.Context, kube dynamic.Interface, dir string) (*witness, error) {
-	w := &witness{issued: map[string]owner{}, prefixes: map[string]string{}}
+func Watch(ctx context.Context, kube dynamic.Interface, dir string) (*Witness, error) {
+	w := &Witness{issued: map[string]owner{}, prefixes: map[string]string{}}
 	var err error
 	if w.objects, err = os.Create(filepath.Join(dir, objectsFile)); err != nil {
 		return nil, err
@@ -76,6 +80,9 @@ func newWitness(ctx context.Context, kube dynamic.Interface, dir string) (*witne
 	return w, nil
 }
 
+// Stop ends the watching.
+func (w *Witness) Stop() { w.stop() }
+
 func handler(see func(*unstructured.Unstructured)) cache.ResourceEventHandlerFuncs {
 	look := func(object any) {
 		if u, ok := object.(*unstructured.Unstructured); ok {
@@ -89,7 +96,7 @@ func handler(see func(*unstructured.Unstructured)) cache.ResourceEventHandlerFun
 	}
 }
 
-func (w *witness) seeApiKey(object *unstructured.Unstructured) {
+func (w *Witness) seeApiKey(object *unstructured.Unstructured) {
 	// A spec that is no object, as some tests store it, says nothing of a prefix and has no keys.
 	prefix, _, err := unstructured.NestedString(object.Object, "spec", "format", "prefix")
 	if prefix == "" || err != nil {
@@ -103,7 +110,7 @@ func (w *witness) seeApiKey(object *unstructured.Unstructured) {
 
 // seeSecret takes as a key whatever has the checksum of one, so that a Secret of somebody else's does not
 // count. Secrets are not written down: there the keys are where they belong.
-func (w *witness) seeSecret(object *unstructured.Unstructured) {
+func (w *Witness) seeSecret(object *unstructured.Unstructured) {
 	data, _, err := unstructured.NestedStringMap(object.Object, "data")
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -120,7 +127,7 @@ func (w *witness) seeSecret(object *unstructured.Unstructured) {
 	}
 }
 
-func (w *witness) writeDown(object *unstructured.Unstructured) {
+func (w *Witness) writeDown(object *unstructured.Unstructured) {
 	line, err := json.Marshal(object)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -128,20 +135,8 @@ func (w *witness) writeDown(object *unstructured.Unstructured) {
 	w.problems = append(w.problems, err, writeErr)
 }
 
-// answered writes down what a client was answered.
-func (w *witness) answered(a answer) {
-	var text strings.Builder
-	_, _ = fmt.Fprintf(&text, "%s %d\n", a.requestID, a.Status)
-	err := http.Header.Write(a.Header, &text)
-	_, _ = fmt.Fprintf(&text, "\n%s\n", a.Body)
-	w.told([]byte(text.String()))
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.problems = append(w.problems, err)
-}
-
-// told writes down bytes that a client got, whatever they are.
-func (w *witness) told(content []byte) {
+// Told writes down bytes that a client got, whatever they are.
+func (w *Witness) Told(content []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	_, err := w.refusals.Write(content)
@@ -149,7 +144,7 @@ func (w *witness) told(content []byte) {
 }
 
 // randomParts are the keys issued so far without their prefixes, each with the ApiKey that it is of.
-func (w *witness) randomParts() (map[string]owner, error) {
+func (w *Witness) randomParts() (map[string]owner, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	parts := map[string]owner{}
