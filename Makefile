@@ -92,13 +92,21 @@ tidy-check: ## Check that every go.mod and go.sum is what go mod tidy writes.
 .PHONY: test
 test: ## Run all tests.
 	@began=$$(date +%s); \
-	$(MAKE) test-unit test-localcluster test-integration test-e2e; \
+	$(MAKE) test-unit sim test-mutations test-localcluster test-integration test-e2e test-chaos test-scale; \
 	echo "all tests passed in $$(($$(date +%s) - began)) s"
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no server, with the race detector.
 	@hack/step.sh "unit tests with the race detector" \
-		go test -race $(TESTFLAGS) $$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/perf)
+		go test -race $(TESTFLAGS) $$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/chaos -e /test/scale -e /test/sim$$)
+
+.PHONY: sim
+sim: ## Search HISTORIES (10000) random histories of keys for one that breaks an invariant; SEED= plays an earlier run again.
+	@hack/step.sh "$(or $(HISTORIES),10000) random histories" hack/sim.sh $(or $(HISTORIES),10000) $(SEED)
+
+.PHONY: test-mutations
+test-mutations: ## Plant mistakes into the program, one at a time, and see that the search finds each.
+	@hack/step.sh "planted mistakes" go test -count=1 -timeout 30m $(TESTFLAGS) -run Planted ./test/sim
 
 .PHONY: test-localcluster
 test-localcluster: ## Run the tests of the local control plane itself.
@@ -120,10 +128,35 @@ test-e2e: build ## Run the tests of the built binary behind a real nginx (NGINX=
 	NGINX=$$nginx APIKEY_OPERATOR=$(BINARY) $(if $(RACE),GORACE=halt_on_error=1) hack/step.sh "end-to-end tests" \
 		go test -count=1 -timeout 30m $(TESTFLAGS) ./test/e2e/...
 
+# real WHAT,PACKAGE runs the tests of a package with the built binary on the local control plane.
+define real
+	@assets=$$(hack/build-localcluster.sh); \
+	nginx=$${NGINX:-$$(hack/nginx.sh)}; \
+	KUBEBUILDER_ASSETS=$$assets LOCALCLUSTER=$$assets/localcluster KUBECTL=$$assets/kubectl \
+	NGINX=$$nginx APIKEY_OPERATOR=$(BINARY) $(if $(RACE),GORACE=halt_on_error=1) $(3) hack/step.sh "$(1)" \
+		go test -count=1 -timeout 2h -v $(TESTFLAGS) $(2)
+endef
+
+.PHONY: chaos
+chaos: build ## Kill and stop the processes for CHAOS (2m) while keys rotate and are used (SEED= repeats the faults).
+	$(call real,chaos,./test/chaos,CHAOS=$(or $(CHAOS),2m) SEED=$(SEED))
+
+.PHONY: test-chaos
+test-chaos: build ## The same for 15 seconds, and until all has settled.
+	$(call real,chaos for a short time,./test/chaos,CHAOS=15s SEED=$(SEED))
+
+.PHONY: scale
+scale: build ## Count what it costs to rotate KEYS (5000) at once, and to restart with RESTART_KEYS (10000).
+	$(call real,scale,./test/scale,KEYS=$(or $(KEYS),5000) RESTART_KEYS=$(or $(RESTART_KEYS),10000) GRACE=$(or $(GRACE),1m))
+
+.PHONY: test-scale
+test-scale: build ## The same with 100 and 150.
+	$(call real,scale with few keys,./test/scale,KEYS=100 RESTART_KEYS=150 GRACE=1s QPS=150 BURST=100)
+
 .PHONY: bench
 bench: ## Run the benchmarks (BENCH= selects some).
 	@hack/step.sh "benchmarks" go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem $(TESTFLAGS) \
-		$$(go list ./... | grep -v -e /test/integration -e /test/e2e)
+		$$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/chaos -e /test/scale)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz test for FUZZTIME (10s).

@@ -52,6 +52,7 @@ func (d *demo) play(ctx context.Context) error {
 		{"Without a key: 401", d.refusedWithoutKey},
 		{"A permission that the key does not have: 403", d.refusedWithoutPermission},
 		{"A tenant that the client makes up does not survive", d.forgedTenantIsReplaced},
+		{"Rotate without a gap, and stop the old key when it has leaked", d.rotate},
 		{"Suspend, and resume", d.suspendAndResume},
 		{"Revoke, for good", d.revoke},
 		{"Delete: the key ends, and its Secret goes", d.deleteApiKey},
@@ -231,7 +232,7 @@ func (d *demo) suspendAndResume(ctx context.Context) error {
 		{`{"spec":{"suspended":true}}`, http.StatusUnauthorized},
 		{`{"spec":{"suspended":null}}`, http.StatusOK},
 	} {
-		if err := d.kubectl(ctx, "patch", "apikey", apiKey, "--namespace", namespace, "--type=merge", "--patch="+change.patch); err != nil {
+		if err := d.patchSpec(ctx, change.patch); err != nil {
 			return err
 		}
 		if err := d.await(ctx, request{path: "/reports/today", key: d.key}, change.want); err != nil {

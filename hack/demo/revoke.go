@@ -29,7 +29,7 @@ func (d *demo) revoke(ctx context.Context) error {
 
 	d.out.command("while " + r.command(d.nginx.URL("")) + "; do :; done &")
 	began := time.Now()
-	if err := d.kubectl(ctx, "patch", "apikey", apiKey, "--namespace", namespace, "--type=merge", `--patch={"spec":{"revoked":true}}`); err != nil {
+	if err := d.patchSpec(ctx, `{"spec":{"revoked":true}}`); err != nil {
 		return err
 	}
 	first := <-refused
