@@ -32,7 +32,7 @@ func TestARevealedSecretIsRemovedAndTheKeyGoesOn(t *testing.T) {
 	}
 	l.expectState(v1alpha1.StateActive, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonActive)
 	l.expectMessage(v1alpha1.ConditionReady, "removed after spec.secret.deleteAfter")
-	l.expectEvents("Normal Concealed removed Secret probe, since spec.secret.deleteAfter is over; the credential of revision 1 goes on working")
+	l.expectEvents("Normal Concealed Secret probe is removed, since spec.secret.deleteAfter is over; the credential goes on working")
 	l.expectAccepted(value, "a key whose Secret was removed")
 	l.expectQuiet()
 
