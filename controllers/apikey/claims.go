@@ -81,20 +81,8 @@ func (r *Reconciler) isDuplicate(ctx context.Context, key *v1alpha1.ApiKey, hash
 	if err != nil {
 		return false, err
 	}
-	mine := claimOn(key, hash)
-	for i := range others {
-		if others[i].GetUID() == key.UID {
-			continue
-		}
-		other, err := apiobject.Decode(&others[i])
-		if err != nil {
-			continue // it is served to nobody
-		}
-		if other.DeletionTimestamp.IsZero() && claimOn(other, hash).before(mine) {
-			return true, nil
-		}
-	}
-	return false, nil
+	first := firstClaimant(others, hash, key.UID)
+	return first != nil && claimOn(first, hash).before(claimOn(key, hash)), nil
 }
 
 func (r *Reconciler) claimants(ctx context.Context, hash string) ([]unstructured.Unstructured, error) {
@@ -156,7 +144,8 @@ func (r *Reconciler) wakeRivals(ctx context.Context, q workqueue.TypedRateLimiti
 	}
 }
 
-// firstClaimant is the ApiKey whose claim on a hash comes first, one of them left aside; nil for none.
+// firstClaimant is the ApiKey whose claim on a hash comes first, one of them left aside; nil for none. What is being
+// deleted or does not decode is served to nobody.
 func firstClaimant(claimants []unstructured.Unstructured, hash string, without types.UID) *v1alpha1.ApiKey {
 	var first *v1alpha1.ApiKey
 	for i := range claimants {
@@ -164,7 +153,7 @@ func firstClaimant(claimants []unstructured.Unstructured, hash string, without t
 			continue
 		}
 		key, err := apiobject.Decode(&claimants[i])
-		if err == nil && (first == nil || claimOn(key, hash).before(claimOn(first, hash))) {
+		if err == nil && key.DeletionTimestamp.IsZero() && (first == nil || claimOn(key, hash).before(claimOn(first, hash))) {
 			first = key
 		}
 	}

@@ -7,15 +7,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 	"github.com/apikey-operator/apikey-operator/internal/schedule"
 )
 
 // defaultGrace is the grace period where the spec names none, and rotations are not closer than that.
 const defaultGrace = 24 * time.Hour
-
-// hashPrefix names the form of an imported key's hash.
-const hashPrefix = "sha256:"
 
 // desired is what an ApiKey asks for, with what is wrong about it in a way that its schema cannot tell. Then there
 // is no rotation by time, and all else goes on.
@@ -86,7 +84,7 @@ func sourceOf(key *v1alpha1.ApiKey) lifecycle.Source {
 		if hint == "" {
 			hint = "…"
 		}
-		return lifecycle.Source{Kind: lifecycle.FromHash, Hash: hashPrefix + source.Hash.SHA256, Hint: hint}
+		return lifecycle.Source{Kind: lifecycle.FromHash, Hash: keys.ImportedPrefix + source.Hash.SHA256, Hint: hint}
 	case source != nil && source.SecretRef != nil:
 		return lifecycle.Source{Kind: lifecycle.FromSecret}
 	default:

@@ -41,7 +41,8 @@ func sanitize(err error, values ...[]byte) error {
 const quoted = 8
 
 // quotes says whether a text holds a piece of a key's random part as it is, in hexadecimal digits or in base64
-// at any alignment. The first third of a key is its prefix and what its hint shows anyway.
+// at any alignment. The first third of a key is left out, so that its prefix
+// and what its hint shows may be said; what is left is too long to be guessed from.
 func quotes(text string, value []byte) bool {
 	secret := value[len(value)/3:]
 	forms := []string{string(secret), hex.EncodeToString(secret), strings.ToUpper(hex.EncodeToString(secret))}

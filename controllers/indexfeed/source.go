@@ -62,5 +62,5 @@ func hashOf(c *v1alpha1.Credential, source index.Source) (keys.Hash, error) {
 // isNamed says whether the source allows a hash, which has one spelling: an imported one works only while the spec
 // names it.
 func isNamed(hash string, source *v1alpha1.KeySource) bool {
-	return source == nil || source.Hash == nil || hash == "sha256:"+source.Hash.SHA256
+	return source == nil || source.Hash == nil || hash == keys.ImportedPrefix+source.Hash.SHA256
 }

@@ -23,10 +23,10 @@ type Hash struct {
 // otherwise enough, since a generated key carries at least 192 random bits and cannot be guessed.
 const hashDomain = "apikey-operator/v1\x00"
 
-// These name the form in an encoded hash.
+// These name the form in an encoded hash; ImportedPrefix stands before the digits that an author gives.
 const (
 	generatedPrefix = "v1:"
-	importedPrefix  = "sha256:"
+	ImportedPrefix  = "sha256:"
 )
 
 // Keys of up to so many bytes are hashed without an allocation: what any Format makes, and what a verifier
@@ -64,7 +64,7 @@ func SHA256[T string | []byte](key T) Hash {
 // Encode returns the form that stands in a status: "v1:" or "sha256:" and 64 lower-case hexadecimal digits.
 func (h Hash) Encode() string {
 	if h.Imported {
-		return importedPrefix + hex.EncodeToString(h.Sum[:])
+		return ImportedPrefix + hex.EncodeToString(h.Sum[:])
 	}
 	return generatedPrefix + hex.EncodeToString(h.Sum[:])
 }
@@ -72,11 +72,11 @@ func (h Hash) Encode() string {
 // ParseHash reads what Encode wrote, and nothing else: upper-case digits are refused so that one hash
 // has one spelling. Its errors do not repeat s, which may be a key that someone put in the wrong place.
 func ParseHash(s string) (Hash, error) {
-	digits, imported := strings.CutPrefix(s, importedPrefix)
+	digits, imported := strings.CutPrefix(s, ImportedPrefix)
 	if !imported {
 		var generated bool
 		if digits, generated = strings.CutPrefix(s, generatedPrefix); !generated {
-			return Hash{}, fmt.Errorf("hash starts with neither %q nor %q", generatedPrefix, importedPrefix)
+			return Hash{}, fmt.Errorf("hash starts with neither %q nor %q", generatedPrefix, ImportedPrefix)
 		}
 	}
 	if len(digits) != hex.EncodedLen(sha256.Size) || strings.ContainsAny(digits, "ABCDEF") {
