@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 )
 
 // The ports to choose from lie below those that the kernel gives to outgoing connections (32768 and up
@@ -14,11 +15,15 @@ const (
 	highestPort = 32767
 )
 
-// FreeAddress is an address of 127.0.0.1 on which nothing listens.
+// FreeAddress is an address of 127.0.0.1 on which nothing listens, and that neither this process nor another one
+// that asks in this way is given again while this one lives.
 func FreeAddress() (string, error) {
 	for range 100 {
 		port := lowestPort + rand.IntN(highestPort-lowestPort+1) //nolint:gosec // which port it is need not be a secret
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		if !claims.claim(address) {
+			continue
+		}
 		listener, err := net.Listen("tcp", address)
 		if err != nil {
 			continue
@@ -26,4 +31,25 @@ func FreeAddress() (string, error) {
 		return address, listener.Close()
 	}
 	return "", errors.New("no free port was found on 127.0.0.1")
+}
+
+// claims are the addresses that this process has given out.
+var claims addressClaims
+
+// addressClaims holds the UDP port of each address for the life of the process. Nothing here speaks UDP, so that is a
+// lock on the TCP port of the same number: seen by all processes, and gone with this one however it ends.
+type addressClaims struct {
+	mutex sync.Mutex
+	held  []net.PacketConn // kept, since a connection that nothing refers to is closed
+}
+
+func (c *addressClaims) claim(address string) bool {
+	conn, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return false
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.held = append(c.held, conn)
+	return true
 }

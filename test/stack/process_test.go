@@ -3,7 +3,6 @@ package stack
 import (
 	"context"
 	"errors"
-	"net"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -123,20 +122,6 @@ func TestMissingToolsAreAllNamed(t *testing.T) {
 	expectWords(t, err, "KUBECTL is not set", "NGINX: ", "/does/not/exist")
 	if strings.Contains(err.Error(), "LOCALCLUSTER") {
 		t.Errorf("it complains about a tool that is there: %v", err)
-	}
-}
-
-func TestAFreeAddressCanBeListenedOn(t *testing.T) {
-	address, err := FreeAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := listener.Close(); err != nil {
-		t.Error(err)
 	}
 }
 
