@@ -54,7 +54,7 @@ type ApiKeyStatus struct {
 
 	// conditions: Ready says that the spec is in force (True also where that means revoked, expired
 	// or suspended), Usable that the key works, Accepted that what is asked for was granted; Expiring,
-	// Reconciling and Stalled stand only while they are True.
+	// PolicyWarning, Reconciling and Stalled stand only while they are True.
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime >= timestamp('2000-01-01T00:00:00Z') && c.lastTransitionTime < timestamp('2200-01-01T00:00:00Z'))",message="lastTransitionTime must be a time in the years 2000 to 2199, with upper-case T and Z, such as 2027-01-10T23:59:59Z"
 	// +listType=map
@@ -103,6 +103,22 @@ type Grant struct {
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('2200-01-01T00:00:00Z')",message="must be a time in the years 2000 to 2199, with upper-case T and Z, such as 2027-01-10T23:59:59Z"
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+
+	// allowedCIDRs are the networks that the key may be used from; without them, from anywhere.
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=set
+	// +optional
+	AllowedCIDRs []CIDR `json:"allowedCIDRs,omitempty"`
+
+	// rateLimit is how often the key may be used; without it, as often as one likes.
+	// +optional
+	RateLimit *RateLimit `json:"rateLimit,omitempty"`
+
+	// policy is the ApiKeyPolicy that admits the key, the first by name of those that do; empty where no policy
+	// selects the namespace and the manager runs with --default-policy=allow.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Policy string `json:"policy,omitempty"`
 }
 
 // CredentialState says where a credential stands in its life.

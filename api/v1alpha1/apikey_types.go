@@ -19,6 +19,7 @@ import (
 // +kubebuilder:printcolumn:name="Next rotation",type=string,JSONPath=`.status.nextRotationTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Owner",type=string,priority=1,JSONPath=`.spec.owner`
+// +kubebuilder:printcolumn:name="Created by",type=string,priority=1,JSONPath=`.metadata.annotations.apikey-operator\.dev/created-by`
 // +kubebuilder:printcolumn:name="Permissions",type=string,priority=1,JSONPath=`.spec.permissions`
 // +kubebuilder:selectablefield:JSONPath=`.spec.tenant`
 // +kubebuilder:selectablefield:JSONPath=`.status.state`
@@ -130,6 +131,24 @@ type ApiKeySpec struct {
 	// +kubebuilder:validation:Maximum=500000000
 	// +optional
 	MinRevision int64 `json:"minRevision,omitempty"`
+
+	// deletionProtection refuses that the ApiKey is deleted, by anybody, until it is unset; see
+	// docs/policies.md for what that means when its namespace is deleted.
+	// +optional
+	DeletionProtection bool `json:"deletionProtection,omitempty"`
+
+	// allowedCIDRs are the networks that the key may be used from; from elsewhere it is refused, and where the
+	// client's address is not known. At most 32. Default: none, the key may be used from anywhere.
+	// Example: [203.0.113.0/24, "2001:db8::/32"].
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=set
+	// +optional
+	AllowedCIDRs []CIDR `json:"allowedCIDRs,omitempty"`
+
+	// rateLimit is how often the key may be used. It is granted like the rest; verifiers of this version do not
+	// count requests yet. Default: none. Example: {requests: 100, period: 1s, burst: 200}.
+	// +optional
+	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 
 	// rotation says when a credential is replaced and for how long the replaced one still works. Without
 	// it only revision and minRevision rotate. With source.secretRef only its gracePeriod may be given, with
@@ -284,20 +303,50 @@ type ScopeValues []ScopeValue
 // +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9][A-Za-z0-9._:/@-]*$')",message="a scope's value must consist of letters, digits and . _ : / @ - and begin with a letter or digit, such as general"
 type ScopeValue string
 
+// CIDR is a network, by its address and the length of its prefix.
+//
+// +kubebuilder:validation:MinLength=3
+// +kubebuilder:validation:MaxLength=43
+// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self) == cidr(self).masked()",message="must be a network whose address ends where its prefix does, such as 203.0.113.0/24 or 2001:db8::/32"
+type CIDR string
+
+// RateLimit is how often a key may be used: so many requests in each period, and so many at once after a
+// pause.
+type RateLimit struct {
+	// requests in each period, 1 to 1000000. Example: 100.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	Requests int64 `json:"requests"`
+
+	// period: hours, minutes and seconds, 1s to 24h. Example: 1s.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="size(self) > 0 && self.matches('^([0-9]{1,5}h)?([0-9]{1,7}m)?([0-9]{1,9}s)?$') && duration(self) >= duration('1s') && duration(self) <= duration('24h')",message="must be whole hours, minutes and seconds in that order, from 1s to 24h, such as 1s"
+	Period metav1.Duration `json:"period"`
+
+	// burst is how many requests may come at once after a pause, 1 to 1000000. Default: as many as requests.
+	// Example: 200.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	// +optional
+	Burst int64 `json:"burst,omitempty"`
+}
+
 // KeyFormat says what generated keys look like: prefix, random part, checksum.
 type KeyFormat struct {
 	// prefix stands before the random part, so that people and secret scanners recognise the key.
-	// Letters, digits, _ and -, beginning with a letter, at most 24. Default: ak_. Example: sk_live_.
+	// Letters, digits, _ and -, beginning with a letter, at most 24. Default: what the policy that admits the key
+	// names, or ak_. Example: sk_live_.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=24
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9_-]*$')",message="must consist of letters, digits, '_' and '-' and begin with a letter, such as sk_live_"
 	// +optional
 	Prefix string `json:"prefix,omitempty"`
 
-	// bytes is how many random bytes the key holds, 24 to 64. Default: 32, which is 256 bits.
+	// bytes is how many random bytes the key holds, 24 to 64. Default: 32, which is 256 bits, or what a policy
+	// demands at least, where that is more.
 	// +kubebuilder:validation:Minimum=24
 	// +kubebuilder:validation:Maximum=64
-	// +kubebuilder:default=32
 	// +optional
 	Bytes int32 `json:"bytes,omitempty"`
 }

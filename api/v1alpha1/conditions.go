@@ -17,6 +17,10 @@ const (
 	// ConditionExpiring is True when spec.expiresAt is near; it is present only then.
 	ConditionExpiring = "Expiring"
 
+	// ConditionPolicyWarning is True when a policy that only warns would refuse what the spec asks for; it is
+	// present only then.
+	ConditionPolicyWarning = "PolicyWarning"
+
 	// ConditionReconciling is True while a credential is being issued.
 	ConditionReconciling = "Reconciling"
 
@@ -94,4 +98,65 @@ const (
 
 	// ReasonConcealed is the event's reason when the Secret was removed after spec.secret.deleteAfter.
 	ReasonConcealed = "Concealed"
+
+	// ReasonSelfContradictory: an ApiKeyPolicy can never admit anything.
+	ReasonSelfContradictory = "SelfContradictory"
+
+	// ReasonInForce: an ApiKeyPolicy is obeyed.
+	ReasonInForce = "InForce"
+
+	// ReasonWarnOnly: an ApiKeyPolicy only warns: it neither admits nor refuses.
+	ReasonWarnOnly = "WarnOnly"
+)
+
+// The reasons for which policy refuses an ApiKey, of the condition Accepted and of PolicyWarning; they stand in
+// refusals at admission as well. A refusal has the first of those that apply as its reason, and names all in its message.
+const (
+	// ReasonNoPolicy: no ApiKeyPolicy selects the namespace.
+	ReasonNoPolicy = "NoPolicy"
+
+	// ReasonPolicyUnreadable: an ApiKeyPolicy cannot be read, so that nobody can tell what it refuses.
+	ReasonPolicyUnreadable = "PolicyUnreadable"
+
+	// ReasonPermissionNotAllowed: spec.permissions holds one that no permission of the policy covers.
+	ReasonPermissionNotAllowed = "PermissionNotAllowed"
+
+	// ReasonTenantRequired: spec.tenant is absent, and the policy names tenants.
+	ReasonTenantRequired = "TenantRequired"
+
+	// ReasonTenantNotAllowed: spec.tenant is none of the policy's.
+	ReasonTenantNotAllowed = "TenantNotAllowed"
+
+	// ReasonScopeRequired: a scope that the policy names is absent.
+	ReasonScopeRequired = "ScopeRequired"
+
+	// ReasonScopeNotAllowed: a scope, or a value of one, is not the policy's.
+	ReasonScopeNotAllowed = "ScopeNotAllowed"
+
+	// ReasonExpiryRequired: spec.expiresAt is absent, and the policy bounds how long a key may live.
+	ReasonExpiryRequired = "ExpiryRequired"
+
+	// ReasonLifetimeTooLong: spec.expiresAt is farther ahead than the policy allows.
+	ReasonLifetimeTooLong = "LifetimeTooLong"
+
+	// ReasonRotationRequired: the key is not rotated by the clock, and the policy demands it.
+	ReasonRotationRequired = "RotationRequired"
+
+	// ReasonRotationTooRare: the key is rotated less often than the policy demands.
+	ReasonRotationTooRare = "RotationTooRare"
+
+	// ReasonGracePeriodTooLong: a replaced credential would work for longer than the policy allows.
+	ReasonGracePeriodTooLong = "GracePeriodTooLong"
+
+	// ReasonRateLimitRequired: spec.rateLimit is absent, and the policy bounds it.
+	ReasonRateLimitRequired = "RateLimitRequired"
+
+	// ReasonRateLimitTooHigh: spec.rateLimit is higher than the policy allows.
+	ReasonRateLimitTooHigh = "RateLimitTooHigh"
+
+	// ReasonImportNotAllowed: spec.source is given, and the policy does not allow it.
+	ReasonImportNotAllowed = "ImportNotAllowed"
+
+	// ReasonFormatNotAllowed: spec.format is not what the policy demands.
+	ReasonFormatNotAllowed = "FormatNotAllowed"
 )

@@ -1,4 +1,4 @@
-// Package v1alpha1 holds the ApiKey API of the group apikey-operator.dev.
+// Package v1alpha1 holds the ApiKey and ApiKeyPolicy APIs of the group apikey-operator.dev.
 //
 // +kubebuilder:object:generate=true
 // +groupName=apikey-operator.dev
@@ -22,11 +22,14 @@ var (
 
 	// ApiKeyResource is the plural name under which the API server serves ApiKeys.
 	ApiKeyResource = GroupVersion.WithResource("apikeys")
+
+	// ApiKeyPolicyKind is the full name of the ApiKeyPolicy kind.
+	ApiKeyPolicyKind = GroupVersion.WithKind("ApiKeyPolicy")
 )
 
 // AddToScheme registers the types of this package with a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &ApiKey{}, &ApiKeyList{})
+	scheme.AddKnownTypes(GroupVersion, &ApiKey{}, &ApiKeyList{}, &ApiKeyPolicy{}, &ApiKeyPolicyList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

@@ -20,3 +20,12 @@ const (
 	// write, as JSON, so that they go when it no longer does.
 	WrittenAnnotation = GroupName + "/written"
 )
+
+// The annotations that say who stands behind an ApiKey. They are stamped when it is admitted, and nobody can write
+// another's name there; one that is absent says that it is unknown. They grant nothing.
+const (
+	// CreatedByAnnotation is the user that created the ApiKey.
+	CreatedByAnnotation = GroupName + "/created-by"
+	// ChangedByAnnotation is the user that last changed its spec.
+	ChangedByAnnotation = GroupName + "/changed-by"
+)

@@ -120,7 +120,6 @@ var unseenStatus = section[v1alpha1.ApiKeyStatus]{
 
 // defaultSpec fills in what the schema says for fields that are left out of parts that are given.
 func defaultSpec(spec map[string]any) {
-	defaultField(spec["format"], "bytes", int64(32))
 	defaultField(spec["secret"], "key", "api-key")
 	if source, ok := spec["source"].(map[string]any); ok {
 		defaultField(source["secretRef"], "key", "api-key")
