@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -21,7 +22,9 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
+	"github.com/apikey-operator/apikey-operator/controllers/policy"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	policyengine "github.com/apikey-operator/apikey-operator/internal/policy"
 	"github.com/apikey-operator/apikey-operator/internal/serverclock"
 )
 
@@ -36,6 +39,9 @@ const (
 	writeWindow   = leaseDuration - renewDeadline - retryPeriod
 	fence         = 2 * leaseDuration
 )
+
+// recount is how long ApiKeys may change before the numbers in the status of policies follow.
+const recount = 10 * time.Second
 
 // The bounds of flags.
 const (
@@ -56,8 +62,37 @@ type managerFlags struct {
 	publishDelay            time.Duration
 	expiringWindow          time.Duration
 	restoreMode             bool
+	defaultPolicy           defaultPolicy
 	qps                     float32
 	burst                   int
+}
+
+// defaultPolicy is a default by its name.
+type defaultPolicy policyengine.Default
+
+var defaultPolicies = map[string]policyengine.Default{"deny": policyengine.DenyByDefault, "allow": policyengine.AllowByDefault}
+
+// String implements pflag.Value.
+func (d *defaultPolicy) String() string {
+	for name, value := range defaultPolicies {
+		if value == policyengine.Default(*d) {
+			return name
+		}
+	}
+	return ""
+}
+
+// Type implements pflag.Value.
+func (*defaultPolicy) Type() string { return "policy" }
+
+// Set implements pflag.Value.
+func (d *defaultPolicy) Set(name string) error {
+	value, ok := defaultPolicies[name]
+	if !ok {
+		return errors.New("give deny or allow")
+	}
+	*d = defaultPolicy(value)
+	return nil
 }
 
 func newManagerCommand() *cobra.Command {
@@ -83,6 +118,8 @@ func newManagerCommand() *cobra.Command {
 	flags.BoolVar(&f.restoreMode, "restore-mode", false,
 		"after a restore from a backup, with the manager stopped meanwhile: where an ApiKey has lost its status, go on with the key that its "+
 			"Secret holds instead of issuing another; switch it off when that is done, since whoever can write Secrets can choose keys until then")
+	flags.Var(&f.defaultPolicy, "default-policy",
+		"what becomes of ApiKeys in namespaces that no ApiKeyPolicy selects: deny, or allow, which still refuses spec.source and the permission *")
 	flags.Float32Var(&f.qps, "kube-api-qps", 200,
 		"how many requests a second to send to the API server at most, 20 to 10000, those for the lease apart; rotations that are due wait for their turn")
 	flags.IntVar(&f.burst, "kube-api-burst", 400, "how many requests to send at once after a quiet time")
@@ -176,6 +213,7 @@ func (f *managerFlags) managerOptions() ctrl.Options {
 }
 
 func (f *managerFlags) addController(ctx context.Context, manager ctrl.Manager, offset *serverclock.Offset) error {
+	book := policy.NewBook(manager.GetClient(), policyengine.Default(f.defaultPolicy))
 	reconciler := apikey.New(apikey.Options{
 		Cached:  manager.GetClient(),
 		Live:    manager.GetAPIReader(),
@@ -189,12 +227,17 @@ func (f *managerFlags) addController(ctx context.Context, manager ctrl.Manager, 
 			Fence:          fence,
 			ExpiringWindow: f.expiringWindow,
 		},
+		Judge:       book,
 		WriteWindow: writeWindow,
 		ClockOffset: offset.Get,
 		RestoreMode: f.restoreMode,
 	})
-	if err := reconciler.SetupWithManager(ctx, manager); err != nil {
-		return fmt.Errorf("set the controller up: %w", err)
+	if err := reconciler.SetupWithManager(ctx, manager, book); err != nil {
+		return fmt.Errorf("set the controller of ApiKeys up: %w", err)
+	}
+	policies := &policy.Reconciler{Book: book, Writer: manager.GetClient(), Clock: clock.RealClock{}, Recount: recount}
+	if err := policies.SetupWithManager(manager); err != nil {
+		return fmt.Errorf("set the controller of ApiKeyPolicies up: %w", err)
 	}
 	if err := metrics.Registry.Register(apikey.NewClockGauge(offset.Get)); err != nil {
 		return err

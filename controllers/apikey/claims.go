@@ -20,6 +20,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
+	"github.com/apikey-operator/apikey-operator/controllers/apispec"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
@@ -54,7 +55,7 @@ type claim struct {
 }
 
 func claimOn(key *v1alpha1.ApiKey, hash string) claim {
-	c := claim{kind: sourceOf(key).Kind, issuedAt: math.MaxInt64, uid: key.UID}
+	c := claim{kind: apispec.SourceOf(key).Kind, issuedAt: math.MaxInt64, uid: key.UID}
 	for _, credential := range key.Status.Credentials {
 		if credential.Hash == hash {
 			c.issuedAt = min(c.issuedAt, credential.IssuedAt.Unix())
@@ -97,7 +98,7 @@ func (r *Reconciler) claimants(ctx context.Context, hash string) ([]unstructured
 // claimedHashes are the keys for which an ApiKey wants to be answered for: that of the view's Secret, of the spec,
 // or those on record.
 func claimedHashes(v view) []string {
-	switch source := sourceOf(v.key); {
+	switch source := apispec.SourceOf(v.key); {
 	case source.Kind == lifecycle.FromHash:
 		return []string{source.Hash}
 	case source.Kind == lifecycle.FromSecret && v.seen.Hash != "":

@@ -8,7 +8,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/apispec"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // situation is what the conditions are computed from.
@@ -18,6 +20,7 @@ type situation struct {
 	state   v1alpha1.ApiKeyState
 	failure error // of a write of the Secret
 	invalid error // of what the spec asks for
+	verdict policy.Verdict
 }
 
 // dead says whether the key is past mending: nothing is issued for it any more.
@@ -72,7 +75,7 @@ var blocks = map[lifecycle.Block]trouble{
 		message: "the key that spec.source names expired and never works again: give another one"},
 }
 
-// denials are the troubles of what is not granted.
+// denials are the troubles of what is not granted, those by policy apart.
 var denials = map[lifecycle.Denial]trouble{
 	lifecycle.DeniedDuplicate: {reason: v1alpha1.ReasonDuplicateKey,
 		message: "another ApiKey has the same key, and its claim comes first: use another key here"},
@@ -82,22 +85,36 @@ var denials = map[lifecycle.Denial]trouble{
 		message: "Secret %s holds what no request can carry as a key: store 20 to 512 printable ASCII characters, without spaces and without a line break at the end"},
 }
 
+// about puts the Secret into a message.
+func (t trouble) about(secret string) trouble {
+	t.message = strings.ReplaceAll(t.message, "%s", secret)
+	return t
+}
+
+// denial is why what is asked for is not granted.
+func (s situation) denial() (trouble, bool) {
+	if s.plan.Denied == lifecycle.DeniedByPolicy {
+		refusal := s.verdict.Refusal
+		return trouble{reason: string(refusal.Code()), message: refusal.String()}, true
+	}
+	t, found := denials[s.plan.Denied]
+	return t.about(secretOf(s.key)), found
+}
+
 // trouble is the first of what is wrong.
 func (s situation) trouble() (trouble, bool) {
 	if s.dead() {
 		return trouble{}, false
 	}
-	t, found := denials[s.plan.Denied]
-	if !found {
-		t, found = blocks[s.plan.Blocked]
-	}
-	if found {
-		t.message = strings.ReplaceAll(t.message, "%s", secretOf(s.key))
+	if t, found := s.denial(); found {
 		return t, true
+	}
+	if t, found := blocks[s.plan.Blocked]; found {
+		return t.about(secretOf(s.key)), true
 	}
 	current, issued := s.current()
 	switch {
-	case issued && current.Revision < s.key.Spec.MinRevision && sourceOf(s.key).Kind != lifecycle.Generated:
+	case issued && current.Revision < s.key.Spec.MinRevision && apispec.SourceOf(s.key).Kind != lifecycle.Generated:
 		return trouble{reason: v1alpha1.ReasonBelowMinRevision, message: fmt.Sprintf(
 			"the key that spec.source names has revision %d, which spec.minRevision stops: give another key", current.Revision)}, true
 	case s.invalid != nil:
@@ -152,7 +169,7 @@ func ready(s situation) metav1.Condition {
 
 // whereabouts says where the key of a settled ApiKey is.
 func (s situation) whereabouts() string {
-	switch source := sourceOf(s.key); {
+	switch source := apispec.SourceOf(s.key); {
 	case source.Kind == lifecycle.FromHash:
 		return "the imported key is in force"
 	case s.plan.Concealed:
@@ -167,8 +184,9 @@ func usable(s situation) metav1.Condition {
 	switch reason, message, ended := s.ending(); {
 	case ended:
 		return condition(v1alpha1.ConditionUsable, metav1.ConditionFalse, reason, message)
-	case s.plan.Denied == lifecycle.DeniedDuplicate:
-		return condition(v1alpha1.ConditionUsable, metav1.ConditionFalse, v1alpha1.ReasonDuplicateKey, "nothing was granted")
+	case deniesAll(s.plan):
+		t, _ := s.denial()
+		return condition(v1alpha1.ConditionUsable, metav1.ConditionFalse, t.reason, "nothing was granted")
 	case !issued:
 		return condition(v1alpha1.ConditionUsable, metav1.ConditionFalse, v1alpha1.ReasonIssuing, "there is no current credential")
 	case current.Revision < s.key.Spec.MinRevision:
@@ -181,10 +199,21 @@ func usable(s situation) metav1.Condition {
 }
 
 func accepted(s situation) metav1.Condition {
-	if t, denied := denials[s.plan.Denied]; denied {
-		return condition(v1alpha1.ConditionAccepted, metav1.ConditionFalse, t.reason, strings.ReplaceAll(t.message, "%s", secretOf(s.key)))
+	if t, denied := s.denial(); denied {
+		return condition(v1alpha1.ConditionAccepted, metav1.ConditionFalse, t.reason, t.message)
 	}
 	return condition(v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "all that the spec asks for is granted")
+}
+
+func policyWarning(s situation) metav1.Condition {
+	if len(s.verdict.Warnings) == 0 {
+		return condition(v1alpha1.ConditionPolicyWarning, metav1.ConditionFalse, "", "")
+	}
+	var messages []string
+	for _, warning := range s.verdict.Warnings {
+		messages = append(messages, warning.String())
+	}
+	return condition(v1alpha1.ConditionPolicyWarning, metav1.ConditionTrue, string(s.verdict.Warnings[0].Code()), strings.Join(messages, "\n"))
 }
 
 func expiring(s situation) metav1.Condition {

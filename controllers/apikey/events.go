@@ -34,6 +34,9 @@ func changes(before, after *v1alpha1.ApiKey, plan lifecycle.Plan) []notice {
 		events = append(events, notice{corev1.EventTypeWarning, v1alpha1.ReasonExpiring, "Expire",
 			"the key expires at " + expiryText(after) + ": set a later spec.expiresAt to keep it"})
 	}
+	if begins(before, after, v1alpha1.ConditionAccepted) && meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionAccepted) != nil {
+		events = append(events, notice{corev1.EventTypeNormal, v1alpha1.ReasonAccepted, "Grant", "all that the spec asks for is granted again"})
+	}
 	if before.Status.State != after.Status.State {
 		events = append(events, stateChange(before.Status.State, after)...)
 	}

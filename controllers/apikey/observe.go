@@ -16,6 +16,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // view is one look at an ApiKey and its Secret, cached or live.
@@ -24,6 +25,7 @@ type view struct {
 	secret *corev1.Secret // only in a live view; nil where there is none
 	seen   lifecycle.Secret
 
+	verdict   policy.Verdict      // what policy makes of it
 	duplicate bool                // another ApiKey's claim on the key comes first
 	adoptable lifecycle.Adoptable // only in a live view, in restore mode
 	invalid   error               // what is wrong about the spec in a way that its schema cannot tell
@@ -43,7 +45,11 @@ func fetch(ctx context.Context, reader client.Reader, name types.NamespacedName)
 // cachedView believes the caches only that nothing has changed: where the Secret is not the one that the
 // status recorded, or the spec is newer than the status, it says that a live look is needed.
 func (r *Reconciler) cachedView(ctx context.Context, key *v1alpha1.ApiKey) (view, error) {
-	v := view{key: key, seen: lifecycle.Secret{State: lifecycle.SecretUnread}}
+	v, err := r.judge(ctx, key)
+	if err != nil {
+		return v, err
+	}
+	v.seen.State = lifecycle.SecretUnread
 	name, recorded := secretOf(key), key.Status.SecretRef
 	if name != "" && key.Status.ObservedGeneration == key.Generation {
 		secret := &metav1.PartialObjectMetadata{}
@@ -58,7 +64,16 @@ func (r *Reconciler) cachedView(ctx context.Context, key *v1alpha1.ApiKey) (view
 			v.seen.State = lifecycle.SecretAsRecorded
 		}
 	}
-	return r.judged(ctx, v)
+	return r.compared(ctx, v)
+}
+
+// judge begins a view with what policy makes of the ApiKey.
+func (r *Reconciler) judge(ctx context.Context, key *v1alpha1.ApiKey) (view, error) {
+	verdict, err := r.Judge.Judge(ctx, key, r.Clock.Now())
+	if err != nil {
+		return view{}, fmt.Errorf("judge the ApiKey by policy: %w", err)
+	}
+	return view{key: key, verdict: verdict}, nil
 }
 
 // isRecorded says whether a Secret is in the very state that the status recorded.
@@ -66,8 +81,8 @@ func isRecorded(secret *metav1.PartialObjectMetadata, recorded *v1alpha1.SecretR
 	return secret.Name == recorded.Name && string(secret.UID) == recorded.UID && secret.ResourceVersion == recorded.ResourceVersion
 }
 
-// judged adds what other ApiKeys have to do with a view.
-func (r *Reconciler) judged(ctx context.Context, v view) (view, error) {
+// compared adds what other ApiKeys have to do with a view.
+func (r *Reconciler) compared(ctx context.Context, v view) (view, error) {
 	for _, hash := range claimedHashes(v) {
 		duplicate, err := r.isDuplicate(ctx, v.key, hash)
 		if err != nil {
@@ -112,12 +127,15 @@ func (r *Reconciler) viewToPublish(ctx context.Context, planned *v1alpha1.ApiKey
 
 func (r *Reconciler) liveView(ctx context.Context, key *v1alpha1.ApiKey, secret *corev1.Secret) (view, error) {
 	r.held.settle(key, r.Clock.Now())
-	v := view{key: key, secret: secret, seen: viewSecret(key, secret)}
-	var err error
-	if v.adoptable, err = r.adoptable(ctx, key, secret); err != nil {
+	v, err := r.judge(ctx, key)
+	if err != nil {
 		return v, err
 	}
-	return r.judged(ctx, v)
+	v.secret, v.seen = secret, viewSecret(key, secret, v.verdict.Format.Bytes)
+	if v.adoptable, err = r.adoptable(ctx, v); err != nil {
+		return v, err
+	}
+	return r.compared(ctx, v)
 }
 
 // liveSecret is the Secret that an ApiKey has to do with as the API server has it now; nil where there is none.
@@ -144,6 +162,7 @@ func (r *Reconciler) plan(v *view) lifecycle.Plan {
 		RecordedExpired: v.key.Status.State == v1alpha1.StateExpired,
 		Secret:          v.seen,
 		Adoptable:       v.adoptable,
+		Refused:         !v.verdict.Admitted,
 		Duplicate:       v.duplicate,
 		Held:            r.held.recorded(v.key),
 		ClockOffset:     r.clockOffset(),
@@ -153,7 +172,11 @@ func (r *Reconciler) plan(v *view) lifecycle.Plan {
 	}
 	var desired lifecycle.Desired
 	desired, v.invalid = r.desired(v.key)
-	return lifecycle.Next(desired, observed, r.Settings, r.Clock.Now())
+	plan := lifecycle.Next(desired, observed, r.Settings, r.Clock.Now())
+	if later := v.verdict.Later; !later.IsZero() && (plan.Wake.IsZero() || later.Before(plan.Wake)) {
+		plan.Wake = later
+	}
+	return plan
 }
 
 func credentialsOf(key *v1alpha1.ApiKey) []lifecycle.Credential {

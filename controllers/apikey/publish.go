@@ -20,7 +20,7 @@ import (
 // mint makes a key and records its hash. The plaintext stays in this process until the hash has had
 // time to reach the verifiers.
 func (r *Reconciler) mint(ctx context.Context, v view, plan lifecycle.Plan) (time.Time, error) {
-	plaintext, err := keys.Generate(r.Random, formatOf(v.key))
+	plaintext, err := keys.Generate(r.Random, formatOf(v))
 	if err != nil {
 		return time.Time{}, fmt.Errorf("generate a key: %w", err)
 	}

@@ -20,8 +20,9 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
+	"github.com/apikey-operator/apikey-operator/controllers/apispec"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
-	"github.com/apikey-operator/apikey-operator/internal/schedule"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // +kubebuilder:rbac:groups=apikey-operator.dev,resources=apikeys,verbs=get;list;watch
@@ -39,6 +40,7 @@ type Options struct {
 	Events   events.EventRecorder
 	Metrics  *Metrics
 	Settings lifecycle.Settings
+	Judge    Judge
 
 	// WriteWindow is how old the live reads may be that a write of the Secret is decided on; a process
 	// that was paused for longer starts over. It must be shorter than the time in which another manager
@@ -54,13 +56,19 @@ type Options struct {
 	RestoreMode bool
 }
 
+// Judge says what policy makes of an ApiKey. It may go by caches: where they are stale, the event that mends them
+// brings another look, and no key is published before the publish delay is over.
+type Judge interface {
+	Judge(ctx context.Context, key *v1alpha1.ApiKey, now time.Time) (policy.Verdict, error)
+}
+
 // Reconciler issues, heals and ends the credentials of ApiKeys.
 type Reconciler struct {
 	Options
 
 	held      *heldKeys
 	attempts  *attempts
-	schedules schedule.Cache
+	rotations apispec.Rotations
 }
 
 // New makes a Reconciler that holds no plaintext yet.

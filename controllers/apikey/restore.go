@@ -10,19 +10,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/apispec"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
 // adoptable is the key in a Secret that an ApiKey without a status may take over: it is written as ours, it
 // looks like what would be generated, and no other ApiKey has it. Only in restore mode.
-func (r *Reconciler) adoptable(ctx context.Context, key *v1alpha1.ApiKey, secret *corev1.Secret) (lifecycle.Adoptable, error) {
-	none := lifecycle.Adoptable{}
+func (r *Reconciler) adoptable(ctx context.Context, v view) (lifecycle.Adoptable, error) {
+	none, key, secret := lifecycle.Adoptable{}, v.key, v.secret
 	if !r.RestoreMode || secret == nil || len(key.Status.Credentials) > 0 || !writtenAsOurs(key, secret) {
 		return none, nil
 	}
 	value := secret.Data[key.SecretKey()]
-	hint, ok := formatOf(key).Recognize(value)
+	hint, ok := formatOf(v).Recognize(value)
 	if !ok {
 		return none, nil
 	}
@@ -37,15 +38,24 @@ func (r *Reconciler) adoptable(ctx context.Context, key *v1alpha1.ApiKey, secret
 // writtenAsOurs says whether a Secret is marked and owned as one of this ApiKey or of an earlier one of its name,
 // or owned by nobody, as some backup tools restore it.
 func writtenAsOurs(key *v1alpha1.ApiKey, secret *corev1.Secret) bool {
-	if sourceOf(key).Kind != lifecycle.Generated || secret.Labels[managedByLabel] != managedByValue {
+	if apispec.SourceOf(key).Kind != lifecycle.Generated || secret.Labels[managedByLabel] != managedByValue {
 		return false
 	}
 	controller := metav1.GetControllerOf(secret)
 	return controller == nil || isApiKey(controller) && controller.Name == key.Name
 }
 
-func formatOf(key *v1alpha1.ApiKey) keys.Format {
-	return keys.Format{Prefix: key.Spec.Format.Prefix, Bytes: int(key.Spec.Format.Bytes)}
+// formatOf is what a generated key looks like: as the spec says, and where it says nothing as the policy does that
+// admits it.
+func formatOf(v view) keys.Format {
+	format := keys.Format{Prefix: v.key.Spec.Format.Prefix, Bytes: int(v.key.Spec.Format.Bytes)}
+	if format.Prefix == "" {
+		format.Prefix = v.verdict.Format.Prefix
+	}
+	if format.Bytes == 0 {
+		format.Bytes = max(keys.DefaultBytes, v.verdict.Format.Bytes)
+	}
+	return format
 }
 
 // revisionOf is the revision that a Secret says it holds, 1 where it does not say.
@@ -68,7 +78,7 @@ func issuedAtOf(secret *corev1.Secret) time.Time {
 
 // viewReferenced says what a Secret is that somebody else manages; nil for none. Without the label that offers it
 // nothing of its contents is looked at.
-func viewReferenced(key *v1alpha1.ApiKey, secret *corev1.Secret) lifecycle.Secret {
+func viewReferenced(key *v1alpha1.ApiKey, secret *corev1.Secret, minLen int) lifecycle.Secret {
 	switch {
 	case secret == nil:
 		return lifecycle.Secret{State: lifecycle.SecretAbsent}
@@ -80,18 +90,18 @@ func viewReferenced(key *v1alpha1.ApiKey, secret *corev1.Secret) lifecycle.Secre
 		return lifecycle.Secret{State: lifecycle.SecretAbsent}
 	}
 	view := lifecycle.Secret{State: lifecycle.SecretOffered}
-	if view.Unfit = unfitness(value); view.Unfit == lifecycle.NotDenied {
+	if view.Unfit = unfitness(value, minLen); view.Unfit == lifecycle.NotDenied {
 		view.Hash, view.Hint = keys.SHA256(value).Encode(), keys.HintOfReference(value)
 	}
 	return view
 }
 
 // unfitness says why a value is no key that could be taken over.
-func unfitness(value []byte) lifecycle.Denial {
+func unfitness(value []byte, minLen int) lifecycle.Denial {
 	switch err := keys.CheckImported(value); {
-	case err == nil:
+	case err == nil && len(value) >= minLen:
 		return lifecycle.NotDenied
-	case errors.Is(err, keys.ErrWeakKey):
+	case err == nil, errors.Is(err, keys.ErrWeakKey):
 		return lifecycle.DeniedWeak
 	default:
 		return lifecycle.DeniedMalformed

@@ -8,14 +8,16 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/apispec"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
-// viewSecret says what a Secret that was read live is to an ApiKey; nil for none.
-func viewSecret(key *v1alpha1.ApiKey, secret *corev1.Secret) lifecycle.Secret {
-	if sourceOf(key).Kind == lifecycle.FromSecret {
-		return viewReferenced(key, secret)
+// viewSecret says what a Secret that was read live is to an ApiKey; nil for none. A referenced key has to have at
+// least so many characters.
+func viewSecret(key *v1alpha1.ApiKey, secret *corev1.Secret, minLen int) lifecycle.Secret {
+	if apispec.SourceOf(key).Kind == lifecycle.FromSecret {
+		return viewReferenced(key, secret, minLen)
 	}
 	if secret == nil {
 		return lifecycle.Secret{State: lifecycle.SecretAbsent}

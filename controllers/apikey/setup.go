@@ -23,6 +23,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
+	"github.com/apikey-operator/apikey-operator/controllers/policy"
 )
 
 // secretNameIndex finds the ApiKeys that have to do with a Secret of a name.
@@ -38,14 +39,16 @@ var Indexes = map[string]client.IndexerFunc{
 const concurrency = 8
 
 // CacheOptions say what the manager's caches keep: of Secrets the metadata without what could hold a
-// value of theirs, of ApiKeys all but the managed fields. What is not watched on purpose cannot be read
+// value of theirs, of namespaces the labels, of ApiKeys and ApiKeyPolicies all but the managed fields. What is not watched on purpose cannot be read
 // from them: otherwise reading one whole Secret by a slip would cache all.
 func CacheOptions() cache.Options {
 	return cache.Options{
 		ReaderFailOnMissingInformer: true,
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}: {Transform: stripSecret},
-			apiobject.New():  {Transform: cache.TransformStripManagedFields()},
+			&corev1.Secret{}:      {Transform: stripSecret},
+			&corev1.Namespace{}:   {Transform: stripNamespace},
+			apiobject.New():       {Transform: cache.TransformStripManagedFields()},
+			apiobject.NewPolicy(): {Transform: cache.TransformStripManagedFields()},
 		},
 	}
 }
@@ -72,8 +75,20 @@ func stripSecret(object any) (any, error) {
 	return object, nil
 }
 
-// SetupWithManager starts the controller with a manager: on ApiKeys, and on the metadata of Secrets.
-func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager) error {
+// stripNamespace keeps what policy looks at.
+func stripNamespace(object any) (any, error) {
+	accessor, err := meta.Accessor(object)
+	if err != nil {
+		return nil, fmt.Errorf("strip a namespace before caching: %w", err)
+	}
+	accessor.SetManagedFields(nil)
+	accessor.SetAnnotations(nil)
+	return object, nil
+}
+
+// SetupWithManager starts the controller with a manager: on ApiKeys, on the metadata of Secrets, and on the policies
+// and labels of namespaces by which a book judges.
+func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager, book *policy.Book) error {
 	for name, values := range Indexes {
 		if err := manager.GetFieldIndexer().IndexField(ctx, apiobject.New(), name, values); err != nil {
 			return fmt.Errorf("index ApiKeys by %s: %w", name, err)
@@ -84,6 +99,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager)
 		For(apiobject.New(), builder.WithPredicates(predicate.Funcs{UpdateFunc: matters})).
 		Watches(apiobject.New(), r.rivals()).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.wantersOf)).
+		WatchesMetadata(&corev1.Namespace{}, book.ApiKeysOfNamespaces(), builder.WithPredicates(policy.LabelsChanged)).
+		Watches(apiobject.NewPolicy(), book.ApiKeysOfPolicies()).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),

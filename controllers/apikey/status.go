@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/apispec"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
@@ -24,15 +25,15 @@ func nextStatus(v view, plan lifecycle.Plan, failure error, now time.Time) v1alp
 		ObservedGeneration: v.key.Generation,
 		State:              stateOf(v.key, plan),
 		Hint:               hintOf(plan),
-		Grant:              grantOf(v.key, plan),
+		Grant:              grantOf(v, plan),
 		Credentials:        toAPI(plan.Credentials),
 		SecretRef:          secretRefOf(v, plan),
 		LastRotationTime:   lastRotation(plan),
 		NextRotationTime:   toTime(plan.NextRotation),
 		Conditions:         append([]metav1.Condition(nil), was.Conditions...),
 	}
-	s := situation{key: v.key, plan: plan, failure: failure, invalid: v.invalid, state: next.State}
-	for _, c := range []metav1.Condition{ready(s), usable(s), accepted(s), expiring(s), reconciling(s), stalled(s)} {
+	s := situation{key: v.key, plan: plan, failure: failure, invalid: v.invalid, state: next.State, verdict: v.verdict}
+	for _, c := range []metav1.Condition{ready(s), usable(s), accepted(s), expiring(s), policyWarning(s), reconciling(s), stalled(s)} {
 		setCondition(&next.Conditions, c, v.key.Generation, now)
 	}
 	return next
@@ -43,22 +44,46 @@ func sameStatus(a, b v1alpha1.ApiKeyStatus) bool {
 	return equality.Semantic.DeepEqual(a, b)
 }
 
-// grantOf is what the manager accepts of a spec: all of it, as long as there is no policy to ask. The
-// expiry that a key died of stays on record until it is issued anew.
-func grantOf(key *v1alpha1.ApiKey, plan lifecycle.Plan) *v1alpha1.Grant {
-	if plan.Denied == lifecycle.DeniedDuplicate {
-		return nil
+// grantOf is what the manager accepts of a spec: all of it, or nothing. The expiry that a key died of stays on
+// record until it is issued anew.
+func grantOf(v view, plan lifecycle.Plan) *v1alpha1.Grant {
+	if deniesAll(plan) {
+		return withdrawn(v.key, plan)
 	}
 	if plan.Lapsed || plan.Undecided {
-		return key.Status.Grant
+		return v.key.Status.Grant
 	}
-	spec := key.Spec
+	spec := v.key.Spec
 	return &v1alpha1.Grant{
-		Tenant:      spec.Tenant,
-		Permissions: spec.Permissions,
-		Scopes:      spec.Scopes,
-		ExpiresAt:   toTime(timeOf(spec.ExpiresAt)),
+		Tenant:       spec.Tenant,
+		Permissions:  spec.Permissions,
+		Scopes:       spec.Scopes,
+		ExpiresAt:    toTime(timeOf(spec.ExpiresAt)),
+		AllowedCIDRs: spec.AllowedCIDRs,
+		RateLimit:    spec.RateLimit,
+		Policy:       v.verdict.Policy,
 	}
+}
+
+// withdrawn is what is left of a grant that is taken back: until when it was. Without that nobody could tell later that
+// a key had expired meanwhile, and it would come back to life with its next grant.
+func withdrawn(key *v1alpha1.ApiKey, plan lifecycle.Plan) *v1alpha1.Grant {
+	until := toTime(timeOf(key.Spec.ExpiresAt))
+	if was := key.Status.Grant; !plan.Expired {
+		if was == nil {
+			return nil
+		}
+		until = was.ExpiresAt
+	}
+	if until == nil {
+		return nil
+	}
+	return &v1alpha1.Grant{ExpiresAt: until}
+}
+
+// deniesAll says whether nothing that the spec asks for is granted.
+func deniesAll(plan lifecycle.Plan) bool {
+	return plan.Denied == lifecycle.DeniedByPolicy || plan.Denied == lifecycle.DeniedDuplicate
 }
 
 func stateOf(key *v1alpha1.ApiKey, plan lifecycle.Plan) v1alpha1.ApiKeyState {
@@ -89,7 +114,7 @@ func isDenied(plan lifecycle.Plan) bool {
 		return false
 	case lifecycle.DeniedWeak, lifecycle.DeniedMalformed:
 		return len(plan.Credentials) == 0
-	case lifecycle.DeniedDuplicate:
+	case lifecycle.DeniedByPolicy, lifecycle.DeniedDuplicate:
 	}
 	return true
 }
@@ -118,7 +143,7 @@ func lastRotation(plan lifecycle.Plan) *metav1.Time {
 // stays known as ours and yet is looked at again.
 func secretRefOf(v view, plan lifecycle.Plan) *v1alpha1.SecretReference {
 	recorded := v.key.Status.SecretRef
-	if sourceOf(v.key).Kind == lifecycle.FromHash {
+	if apispec.SourceOf(v.key).Kind == lifecycle.FromHash {
 		return nil
 	}
 	settled := v.seen.Tidy || v.seen.Immutable
@@ -157,8 +182,8 @@ func condition(kind string, status metav1.ConditionStatus, reason, message strin
 	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: shorten(message)}
 }
 
-// abnormal are the conditions that stand only while they are True, as kstatus wants it of the latter two.
-var abnormal = []string{v1alpha1.ConditionExpiring, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled}
+// abnormal are the conditions that stand only while they are True, as kstatus wants it of the last two.
+var abnormal = []string{v1alpha1.ConditionExpiring, v1alpha1.ConditionPolicyWarning, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled}
 
 // setCondition keeps the time of the last transition.
 func setCondition(conditions *[]metav1.Condition, c metav1.Condition, generation int64, now time.Time) {

@@ -1,4 +1,4 @@
-// Package apiobject reads ApiKeys one object at a time. A typed watch or list fails as a whole when one
+// Package apiobject reads ApiKeys and ApiKeyPolicies one object at a time. A typed watch or list fails as a whole when one
 // of its objects does not decode, so one bad object would stop every other key from being served.
 package apiobject
 
@@ -23,6 +23,38 @@ func NewList() *unstructured.UnstructuredList {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("ApiKeyList"))
 	return list
+}
+
+// NewPolicy is an empty ApiKeyPolicy for clients, informers and watches that do not decode.
+func NewPolicy() *unstructured.Unstructured {
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(v1alpha1.ApiKeyPolicyKind)
+	return object
+}
+
+// NewPolicyList is an empty list of such ApiKeyPolicies.
+func NewPolicyList() *unstructured.UnstructuredList {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("ApiKeyPolicyList"))
+	return list
+}
+
+// DecodePolicy reads one ApiKeyPolicy. Its status is left out where it does not decode: nothing is decided by it.
+func DecodePolicy(object *unstructured.Unstructured) (*v1alpha1.ApiKeyPolicy, error) {
+	decode := func(content map[string]any) (*v1alpha1.ApiKeyPolicy, error) {
+		decoded := &v1alpha1.ApiKeyPolicy{}
+		return decoded, runtime.DefaultUnstructuredConverter.FromUnstructured(content, decoded)
+	}
+	decoded, err := decode(object.Object)
+	if err == nil {
+		return decoded, nil
+	}
+	bare := object.DeepCopy()
+	unstructured.RemoveNestedField(bare.Object, "status")
+	if decoded, bareErr := decode(bare.Object); bareErr == nil {
+		return decoded, nil
+	}
+	return nil, fmt.Errorf("it does not decode: %w", err)
 }
 
 // DecodeError says that an object is no ApiKey that this version can read. Trying again does not help.

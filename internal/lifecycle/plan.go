@@ -2,9 +2,17 @@ package lifecycle
 
 import "time"
 
-// Next plans the next action. The chain is read from the top: the first step that has something to
-// say ends it.
+// Next plans the next action. What policy refuses is not granted, whatever else becomes of it.
 func Next(d Desired, o Observed, s Settings, now time.Time) Plan {
+	plan := next(d, o, s, now)
+	if o.Refused {
+		plan.Denied = DeniedByPolicy
+	}
+	return plan
+}
+
+// next is a chain that is read from the top: the first step that has something to say ends it.
+func next(d Desired, o Observed, s Settings, now time.Time) Plan {
 	at := instantOf(now, o.ClockOffset)
 	if d.Deleting {
 		return Plan{Credentials: o.Credentials, Expired: expired(d, o, at)}
@@ -28,6 +36,8 @@ func Next(d Desired, o Observed, s Settings, now time.Time) Plan {
 // planSource plans for a key that lives, according to where it comes from.
 func planSource(d Desired, o Observed, s Settings, standing []Credential, at instant) Plan {
 	switch {
+	case o.Refused:
+		return rest(Plan{Credentials: standing, Lapsed: lapsed(o, at)}, s, at)
 	case d.Source.Kind != Generated:
 		return planImport(d, o, s, standing, at)
 	case o.Duplicate:

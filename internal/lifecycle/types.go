@@ -110,6 +110,9 @@ type Observed struct {
 	Secret    Secret
 	Adoptable Adoptable
 
+	// Refused says that policy does not allow what the spec asks for.
+	Refused bool
+
 	// Duplicate says that another ApiKey's claim on the same key comes before this one's.
 	Duplicate bool
 
@@ -169,6 +172,8 @@ type Denial int
 const (
 	// NotDenied: it is granted.
 	NotDenied Denial = iota
+	// DeniedByPolicy: policy refuses what the spec asks for. Nothing of it works, and nothing is issued.
+	DeniedByPolicy
 	// DeniedDuplicate: another ApiKey has the same key. Nothing of this one works.
 	DeniedDuplicate
 	// DeniedWeak: the referenced value could be guessed. What was accepted before keeps its grace.

@@ -127,6 +127,9 @@ func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 // ShortestGap is the least time between two times of the schedule, of those that were compared at its parsing.
 func (s *Schedule) ShortestGap() time.Duration { return s.gap }
 
+// LongestGap is the most time between two times of the schedule.
+func (s *Schedule) LongestGap() time.Duration { return s.gap }
+
 func (s *Schedule) shortestGap(from time.Time) (time.Duration, error) {
 	last := s.Next(from)
 	if last.IsZero() {

@@ -140,6 +140,9 @@ func (w *world) start(ctx context.Context) error {
 	if _, err := w.Install(ctx); err != nil {
 		return err
 	}
+	if err := w.AllowEverything(ctx); err != nil {
+		return err
+	}
 	upstream, err := w.StartUpstream()
 	if err != nil {
 		return err

@@ -65,6 +65,9 @@ func newEnvironment(ctx context.Context) (*environment, error) {
 	if _, err := s.Install(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if err := s.AllowEverything(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	if e.upstream, err = s.StartUpstream(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

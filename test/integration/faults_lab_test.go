@@ -20,8 +20,10 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
+	"github.com/apikey-operator/apikey-operator/controllers/policy"
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	policyengine "github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // The durations of the lab. Its clock is a fake one, so none of them is ever waited for.
@@ -201,6 +203,7 @@ func (l *lab) start(f fault) *process {
 		Settings:    lifecycle.Settings{PublishDelay: labPublishDelay, Fence: labFence, ExpiringWindow: labExpiringWindow},
 		WriteWindow: l.window,
 		ClockOffset: func() time.Duration { return l.offset },
+		Judge:       policy.NewBook(l.admin, policyengine.DenyByDefault),
 		RestoreMode: l.restoring,
 	})
 	return p

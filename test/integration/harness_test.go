@@ -88,6 +88,12 @@ func install() error {
 	if _, err := runKubectl(ctx, "", "wait", "--for=condition=Established", "crd/apikeys.apikey-operator.dev"); err != nil {
 		return fmt.Errorf("wait for the ApiKey definition: %w", err)
 	}
+	if _, err := runKubectl(ctx, "", "wait", "--for=condition=Established", "crd/apikeypolicies.apikey-operator.dev"); err != nil {
+		return fmt.Errorf("wait for the ApiKeyPolicy definition: %w", err)
+	}
+	if _, err := runKubectl(ctx, "", "apply", "-f", "../policies/everything.yaml"); err != nil {
+		return fmt.Errorf("allow everything: %w", err)
+	}
 	return waitForStatusProtection(ctx)
 }
 

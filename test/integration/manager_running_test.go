@@ -17,7 +17,9 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
+	"github.com/apikey-operator/apikey-operator/controllers/policy"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	policyengine "github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
 // In these tests the controller runs as it does in a cluster: with the manager's ServiceAccount, with watches and
@@ -72,6 +74,7 @@ func (l *lab) runManager() {
 	m, err := ctrl.NewManager(manager(l.t).config, l.managerOptions())
 	l.must(err)
 	ctx, stop := context.WithCancel(l.t.Context())
+	book := policy.NewBook(m.GetClient(), policyengine.DenyByDefault)
 	reconciler := apikey.New(apikey.Options{
 		Cached:      m.GetClient(),
 		Live:        m.GetAPIReader(),
@@ -81,10 +84,11 @@ func (l *lab) runManager() {
 		Events:      m.GetEventRecorder("apikey-operator"),
 		Metrics:     apikey.NewMetrics(prometheus.NewRegistry()),
 		Settings:    lifecycle.Settings{PublishDelay: 10 * time.Millisecond, Fence: time.Second, ExpiringWindow: labExpiringWindow},
+		Judge:       book,
 		WriteWindow: labWriteWindow,
 		ClockOffset: func() time.Duration { return 0 },
 	})
-	l.must(reconciler.SetupWithManager(ctx, m))
+	l.must(reconciler.SetupWithManager(ctx, m, book))
 	ended := make(chan error, 1)
 	go func() { ended <- m.Start(ctx) }()
 	l.t.Cleanup(func() {

@@ -67,6 +67,9 @@ func startLab(t *testing.T) *lab {
 	if _, err := s.Install(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.AllowEverything(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	config, err := s.AdminConfig()
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 
@@ -9,8 +10,10 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 	"github.com/apikey-operator/apikey-operator/test/sim/apimodel"
 )
 
@@ -79,8 +82,17 @@ func (m *manager) restart() {
 		Settings:    lifecycle.Settings{PublishDelay: publishDelay, Fence: fence, ExpiringWindow: expiringWindow},
 		WriteWindow: writeWindow,
 		ClockOffset: func() time.Duration { return -m.skew },
+		Judge:       openPolicy{},
 	})
 	m.process = p
+}
+
+// openPolicy allows everything.
+type openPolicy struct{}
+
+// Judge implements apikey.Judge.
+func (openPolicy) Judge(context.Context, *v1alpha1.ApiKey, time.Time) (policy.Verdict, error) {
+	return policy.Verdict{Admitted: true}, nil
 }
 
 // seed is another one each time, and the same in the same history.

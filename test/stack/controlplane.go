@@ -80,14 +80,22 @@ func (s *Stack) KubectlWithInput(ctx context.Context, input string, args ...stri
 	return stdout.String(), nil
 }
 
-// Install applies config/default as it is committed, and waits until the API server serves ApiKeys. It
-// returns what kubectl printed.
+// AllowEverything applies policies under which every ApiKey is granted what it asks for, for tests of other things.
+func (s *Stack) AllowEverything(ctx context.Context) error {
+	if _, err := s.Kubectl(ctx, "apply", "-f", "test/policies/everything.yaml"); err != nil {
+		return fmt.Errorf("allow everything: %w", err)
+	}
+	return nil
+}
+
+// Install applies config/default as it is committed, and waits until the API server serves ApiKeys and
+// ApiKeyPolicies. It returns what kubectl printed.
 func (s *Stack) Install(ctx context.Context) (string, error) {
 	printed, err := s.Kubectl(ctx, "apply", "-k", "config/default")
 	if err != nil {
 		return "", fmt.Errorf("install config/default: %w", err)
 	}
-	_, err = s.Kubectl(ctx, "wait", "--for=condition=Established", "crd/apikeys.apikey-operator.dev",
+	_, err = s.Kubectl(ctx, "wait", "--for=condition=Established", "crd/apikeys.apikey-operator.dev", "crd/apikeypolicies.apikey-operator.dev",
 		"--timeout="+(30*time.Second).String())
 	return printed, err
 }

@@ -1,0 +1,125 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/apikey-operator/apikey-operator/internal/permission"
+)
+
+// Evaluate judges a request by the policies of a cluster, in any order. What it refuses for the sake of a lifetime it
+// may admit later; else its verdict depends on the time in nothing.
+func Evaluate(r Request, namespace Namespace, policies []Policy, byDefault Default, now time.Time) Verdict {
+	var v Verdict
+	var refusals []refusal
+	selected := false
+	for i := range policies {
+		p := &policies[i]
+		if p.Unreadable != "" {
+			refusals = append(refusals, refusal{unreadable: true, Finding: Finding{p.Name, []Reason{unreadable(p)}}})
+			continue
+		}
+		if !p.Selector.Selects(namespace.Labels) {
+			continue
+		}
+		reasons := p.against(r, namespace, now)
+		switch {
+		case p.WarnOnly && len(reasons) > 0:
+			v.Warnings = append(v.Warnings, Finding{p.Name, reasons})
+		case p.WarnOnly:
+		case len(reasons) > 0:
+			selected = true
+			refusals = append(refusals, refusal{Finding: Finding{p.Name, reasons}})
+			v.Later = earliest(v.Later, p.later(r, now))
+		case !v.Admitted || p.Name < v.Policy:
+			selected = true
+			v.Admitted, v.Policy, v.Format = true, p.Name, p.Format
+		}
+	}
+	slices.SortFunc(v.Warnings, func(a, b Finding) int { return cmp.Compare(a.Policy, b.Policy) })
+	switch {
+	case v.Admitted:
+		v.Later = time.Time{}
+	case selected:
+		v.Refusal = closest(refusals)
+	default:
+		v.Refusal = unselected(r, namespace, refusals, byDefault)
+		v.Admitted = len(v.Refusal.Reasons) == 0
+	}
+	return v
+}
+
+// Selects says whether a policy has a say in a namespace, be it to warn.
+func (p *Policy) Selects(labels map[string]string) bool {
+	return p.Unreadable != "" || p.Selector.Selects(labels)
+}
+
+// Admits says whether a policy that selects the namespace is satisfied by a request, whether or not it only warns.
+func (p *Policy) Admits(r Request, namespace Namespace, now time.Time) bool {
+	return p.Unreadable == "" && len(p.against(r, namespace, now)) == 0
+}
+
+type refusal struct {
+	Finding
+	unreadable bool
+}
+
+// closest is the refusal with the fewest reasons, the first by name; what can be read goes before what cannot.
+func closest(refusals []refusal) Finding {
+	return slices.MinFunc(refusals, func(a, b refusal) int {
+		return cmp.Or(
+			cmp.Compare(boolToInt(a.unreadable), boolToInt(b.unreadable)),
+			cmp.Compare(len(a.Reasons), len(b.Reasons)),
+			cmp.Compare(a.Policy, b.Policy),
+		)
+	}).Finding
+}
+
+func boolToInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// unselected judges in a namespace of which no policy that can be read speaks.
+func unselected(r Request, namespace Namespace, unreadable []refusal, byDefault Default) Finding {
+	switch {
+	case byDefault == DenyByDefault:
+		f := Finding{Reasons: []Reason{noPolicy(namespace)}}
+		for _, u := range unreadable {
+			f.Reasons = append(f.Reasons, u.Reasons...)
+		}
+		return f
+	case len(unreadable) > 0:
+		return closest(unreadable)
+	}
+	var reasons []Reason
+	if slices.Contains(r.Permissions, permission.Wildcard) {
+		reasons = append(reasons, wildcardByDefault())
+	}
+	if r.Import {
+		reasons = append(reasons, importByDefault())
+	}
+	return Finding{Reasons: reasons}
+}
+
+// later is when what a policy has against a request only because of its lifetime is over.
+func (p *Policy) later(r Request, now time.Time) time.Time {
+	if p.MaxLifetime == 0 || r.ExpiresAt.IsZero() {
+		return time.Time{}
+	}
+	if t := r.ExpiresAt.Add(-p.MaxLifetime); t.After(now) {
+		return t
+	}
+	return time.Time{}
+}
+
+// earliest is the earlier of two times, zero standing for never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
