@@ -6,6 +6,7 @@ package schedule
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // so that time zones are known where the system brings none
@@ -65,6 +66,8 @@ func parseTimes(expression string) (cron.Schedule, error) {
 	times, err := grammar.Parse(expression)
 	switch {
 	case err != nil:
+	case slices.ContainsFunc(strings.Fields(expression), isEmptyList):
+		err = errors.New("a field has nothing between its commas")
 	case strings.Contains(expression, "TZ="):
 		err = errors.New("the time zone stands in spec.rotation.timeZone")
 	case isInterval(times):
@@ -75,6 +78,9 @@ func parseTimes(expression string) (cron.Schedule, error) {
 	return nil, fmt.Errorf(`spec.rotation.schedule %q is not understood (%w): write five cron fields, minute, hour, day of month, month and day of week, such as "0 3 1 * *", or one of @hourly, @daily, @weekly, @monthly and @yearly`,
 		expression, err)
 }
+
+// isEmptyList finds a field that the library takes for no value at all, and would try every minute of five years for.
+func isEmptyList(field string) bool { return strings.Trim(field, ",") == "" }
 
 func isInterval(times cron.Schedule) bool {
 	_, ok := times.(cron.ConstantDelaySchedule)
@@ -87,13 +93,19 @@ func isInterval(times cron.Schedule) bool {
 func (s *Schedule) Next(after time.Time) time.Time {
 	wall := wallBefore(after.In(s.zone))
 	for {
-		if wall = s.times.Next(wall); wall.IsZero() {
+		if wall = s.nextOnWall(wall); wall.IsZero() {
 			return wall
 		}
 		if next := s.fromWall(wall); next.After(after) {
 			return next
 		}
 	}
+}
+
+// nextOnWall is what the library says comes after a time on the wall. It tries second by second, so it is asked from the
+// last second of the minute, within which nothing more can come.
+func (s *Schedule) nextOnWall(wall time.Time) time.Time {
+	return s.times.Next(wall.Truncate(time.Minute).Add(59 * time.Second))
 }
 
 // wallBefore is what the clock on the wall shows, as if that were UTC; within what a skipped time is put off to, it

@@ -133,6 +133,8 @@ func TestWhatIsNotUnderstoodIsRefusedWithAWayOut(t *testing.T) {
 		"no cron":             {"every monday", "", `such as "0 3 1 * *"`},
 		"too few fields":      {"0 3 *", "", "write five cron fields"},
 		"six fields":          {"0 0 3 1 * *", "", "write five cron fields"},
+		"no minute at all":    {", * * * *", "", "write five cron fields"},
+		"no day of the week":  {"0 3 1 * ,,", "", "nothing between its commas"},
 		"an hour of 24":       {"0 24 * * *", "", "write five cron fields"},
 		"an interval":         {"@every 1h", "", "spec.rotation.every"},
 		"a reboot":            {"@reboot", "", "@daily"},
