@@ -9,7 +9,7 @@ import (
 // most is how many schedules a cache keeps; a cluster has a handful.
 const most = 1024
 
-// Cache keeps what was parsed, since comparing thousands of times takes some thousandths of a second. It may be
+// Cache keeps what was parsed, since a look at five years of times takes some thousandths of a second. It may be
 // used by any number of goroutines, none of which waits for another's parsing. The zero value is empty.
 type Cache struct {
 	mu     sync.Mutex

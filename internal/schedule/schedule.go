@@ -17,19 +17,11 @@ import (
 // MinGap is the least time between two rotations.
 const MinGap = 10 * time.Minute
 
-// The times of a schedule are compared for five years ahead, which holds a leap day and several changes of the
-// clocks, or where it comes more than once a day, for as long as compared of them take: whoever can write an ApiKey
-// can have a schedule parsed.
-const (
-	horizon  = 5 * 366 * 24 * time.Hour
-	compared = 2_000
-)
-
 // Schedule is a sequence of times. It does not change once it is parsed.
 type Schedule struct {
 	times cron.Schedule
 	zone  *time.Location
-	gap   time.Duration
+	gaps  gaps
 }
 
 // grammar is plain cron: where both day fields are restricted either may match, as in crontab(5) and in
@@ -39,6 +31,17 @@ var grammar = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month
 // Parse reads a schedule and the name of a time zone, UTC where that is empty. From is the time from which
 // the gaps between its times are looked at. Its errors say what to write instead.
 func Parse(expression, timeZone string, from time.Time) (*Schedule, error) {
+	s, err := read(expression, timeZone)
+	if err != nil {
+		return nil, err
+	}
+	if s.gaps, err = s.compare(from, horizon); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func read(expression, timeZone string) (*Schedule, error) {
 	zone, err := parseZone(timeZone)
 	if err != nil {
 		return nil, err
@@ -47,11 +50,7 @@ func Parse(expression, timeZone string, from time.Time) (*Schedule, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Schedule{times: times, zone: zone}
-	if s.gap, err = s.shortestGap(from); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return &Schedule{times: times, zone: zone}, nil
 }
 
 func parseZone(name string) (*time.Location, error) {
@@ -135,28 +134,3 @@ func (s *Schedule) fromWall(wall time.Time) time.Time {
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
-
-// ShortestGap is the least time between two times of the schedule, of those that were compared at its parsing.
-func (s *Schedule) ShortestGap() time.Duration { return s.gap }
-
-// LongestGap is the most time between two times of the schedule.
-func (s *Schedule) LongestGap() time.Duration { return s.gap }
-
-func (s *Schedule) shortestGap(from time.Time) (time.Duration, error) {
-	last := s.Next(from)
-	if last.IsZero() {
-		return 0, errors.New("spec.rotation.schedule never comes: write a day that exists in its month")
-	}
-	shortest := horizon
-	for range compared {
-		next := s.Next(last)
-		if next.IsZero() || next.Sub(from) >= horizon {
-			break
-		}
-		if shortest = min(shortest, next.Sub(last)); shortest < MinGap {
-			return 0, fmt.Errorf("spec.rotation.schedule comes twice within %s: leave at least %s between two rotations, as \"0 * * * *\" does", shortest, MinGap)
-		}
-		last = next
-	}
-	return shortest, nil
-}

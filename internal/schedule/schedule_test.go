@@ -158,27 +158,6 @@ func TestWhatIsNotUnderstoodIsRefusedWithAWayOut(t *testing.T) {
 	}
 }
 
-func TestTheShortestGapOfFiveYearsIsKnown(t *testing.T) {
-	cases := map[string]struct {
-		expression, zone string
-		want             time.Duration
-	}{
-		"daily":                                  {"0 3 * * *", "", 24 * time.Hour},
-		"daily where the clocks are put forward": {"0 3 * * *", "Europe/Berlin", 23 * time.Hour},
-		"monthly":                                {"0 3 1 * *", "", 28 * 24 * time.Hour},
-		"every ten minutes":                      {"*/10 * * * *", "", 10 * time.Minute},
-		"over a gap of an hour":                  {"0 1,3 * * *", "Europe/Berlin", time.Hour},
-		"one time in five years":                 {"0 0 29 2 *", "", 5 * 366 * 24 * time.Hour},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			if got := parse(t, c.expression, c.zone).ShortestGap(); got != c.want {
-				t.Errorf("the shortest gap is %s, want %s", got, c.want)
-			}
-		})
-	}
-}
-
 // TestNoTimeIsSkippedOrRepeatedWhateverTheZoneDoes holds for daily schedules that every date of the wall's
 // calendar has exactly one time, and that times only ever move forward.
 func TestNoTimeIsSkippedOrRepeatedWhateverTheZoneDoes(t *testing.T) {
