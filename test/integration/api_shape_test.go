@@ -19,7 +19,7 @@ func TestDefaults(t *testing.T) {
 	}{
 		"an empty spec stays empty":                {spec: `{}`, wantSpec: `{}`},
 		"a secret that is named gets its data key": {spec: `{"secret":{"name":"a"}}`, wantSpec: `{"secret":{"key":"api-key","name":"a"}}`},
-		"a format with a prefix stays as it is":     {spec: `{"format":{"prefix":"sk_"}}`, wantSpec: `{"format":{"prefix":"sk_"}}`},
+		"a format with a prefix stays as it is":    {spec: `{"format":{"prefix":"sk_"}}`, wantSpec: `{"format":{"prefix":"sk_"}}`},
 		"nulls count as not given":                 {spec: `{"secret":{"key":null},"format":null}`, wantSpec: `{"secret":{"key":"api-key"}}`},
 		"a reference gets its data key":            {spec: `{"source":{"secretRef":{"name":"a"}}}`, wantSpec: `{"source":{"secretRef":{"key":"api-key","name":"a"}}}`},
 		"a rotation is left as it was written":     {spec: `{"rotation":{"every":"90m","gracePeriod":"0s"}}`, wantSpec: `{"rotation":{"every":"90m","gracePeriod":"0s"}}`},

@@ -20,8 +20,8 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
-	"github.com/apikey-operator/apikey-operator/controllers/policy"
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
+	"github.com/apikey-operator/apikey-operator/controllers/policy"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 	policyengine "github.com/apikey-operator/apikey-operator/internal/policy"
 )

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,7 +23,6 @@ import (
 )
 
 const (
-	namespace = "default"
 	// clients is how many requests of ours are under way at once.
 	clients = 16
 	// underWay is how many requests of the manager may have been let go by its limiter and not have arrived yet: one
@@ -48,6 +48,7 @@ func TestManyKeysAreQuiet(t *testing.T) {
 	}
 	t.Run("a restart with nothing to do reads no Secret and writes nothing", l.restart)
 	t.Run("a rotation costs three writes, and one at the end of the grace period", l.rotate)
+	t.Run("a policy change costs one write for each ApiKey whose grant it changes", l.changePolicies)
 }
 
 func startLab(t *testing.T) *lab {
@@ -75,8 +76,10 @@ func startLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, corev1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
 	}
 	l := &lab{Stack: s, proxy: startProxy(t, s)}
 	if l.kube, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
@@ -126,21 +129,21 @@ func (l *lab) awaitMetric(t *testing.T, series string, want float64) {
 // forEach does something for the first n keys, several at once.
 func forEach(t *testing.T, n int, do func(ctx context.Context, key *v1alpha1.ApiKey) error) {
 	t.Helper()
-	names := make(chan string)
+	names := make(chan int)
 	problems := make(chan error, clients)
 	var group sync.WaitGroup
 	for range clients {
 		group.Go(func() {
 			var failed error
-			for name := range names {
-				key := &v1alpha1.ApiKey{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+			for i := range names {
+				key := &v1alpha1.ApiKey{ObjectMeta: metav1.ObjectMeta{Namespace: namespaceOf(i), Name: fmt.Sprintf("key-%05d", i)}}
 				failed = errors.Join(failed, do(t.Context(), key))
 			}
 			problems <- failed
 		})
 	}
 	for i := range n {
-		names <- fmt.Sprintf("key-%05d", i)
+		names <- i
 	}
 	close(names)
 	group.Wait()
@@ -153,13 +156,16 @@ func forEach(t *testing.T, n int, do func(ctx context.Context, key *v1alpha1.Api
 
 // issue makes all keys, with a manager that is let work as fast as it can.
 func (l *lab) issue(t *testing.T) {
+	l.makeShares(t)
 	l.startManager(t, stack.Options{Name: "manager-issuing", Args: []string{"--kube-api-qps=5000", "--kube-api-burst=5000"}})
 	began := time.Now()
 	forEach(t, settings.restartKeys, func(ctx context.Context, key *v1alpha1.ApiKey) error {
+		key.Spec.Permissions = []v1alpha1.Permission{"read"}
 		key.Spec.Rotation = &v1alpha1.Rotation{GracePeriod: &metav1.Duration{Duration: settings.grace}}
 		return l.kube.Create(ctx, key)
 	})
 	l.awaitMetric(t, `apikey_operator_apikeys{state="Active"}`, float64(settings.restartKeys))
+	l.awaitCounts(t)
 	l.stopManager(t)
 	t.Logf("%d ApiKeys were made and issued in %.1f s", settings.restartKeys, time.Since(began).Seconds())
 }
@@ -228,15 +234,12 @@ func (l *lab) rotate(t *testing.T) {
 
 // isKeyWrite leaves out events.
 func isKeyWrite(r request) bool {
-	return r.writes() && (r.resource == "secrets" || strings.HasPrefix(r.resource, "apikeys"))
+	return r.writes() && (r.resource == "secrets" || r.resource == "apikeys" || r.resource == "apikeys/status")
 }
 
 func (l *lab) checkRotated(t *testing.T) {
 	t.Helper()
-	list := &v1alpha1.ApiKeyList{}
-	if err := l.kube.List(t.Context(), list, client.InNamespace(namespace)); err != nil {
-		t.Fatal(err)
-	}
+	list := l.list(t)
 	rotated := 0
 	for _, key := range list.Items {
 		if c := key.Status.Credentials; len(c) == 1 && c[0].State == v1alpha1.CredentialCurrent && c[0].Revision == 2 {
@@ -246,6 +249,15 @@ func (l *lab) checkRotated(t *testing.T) {
 	if len(list.Items) != settings.restartKeys || rotated != settings.keys {
 		t.Errorf("%d of %d ApiKeys have revision 2 and nothing else, want %d of %d", rotated, len(list.Items), settings.keys, settings.restartKeys)
 	}
+}
+
+func (l *lab) list(t *testing.T) *v1alpha1.ApiKeyList {
+	t.Helper()
+	list := &v1alpha1.ApiKeyList{}
+	if err := l.kube.List(t.Context(), list); err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 // checkWrites holds the writes of each key, in their order, to what a rotation should cost.
