@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Plays HISTORIES random histories of keys, spread over all cores, and prints the seeds that bring them back and a
-# closing line. SEED plays those of an earlier run again.
+# Plays HISTORIES random histories of keys, spread over all cores, and those that broke once, and prints the seeds that
+# bring them back and a closing line. SEED plays those of an earlier run again.
 #   hack/sim.sh HISTORIES [SEED]
 set -euo pipefail
 
@@ -20,7 +20,7 @@ for ((worker = 0; worker < workers; worker++)); do
 	share=$((histories / workers + (worker < histories % workers ? 1 : 0)))
 	own=$((seed + worker * 1000003))
 	echo "worker $worker: $share histories from seed $own"
-	(cd test/sim && exec "$dir/sim.test" -test.run='^TestNoHistoryBreaksAnInvariant$' -test.timeout=0 \
+	(cd test/sim && exec "$dir/sim.test" -test.skip='^TestPlantedMistakesAreFound$' -test.timeout=0 \
 		-rapid.checks="$share" -rapid.seed="$own" -rapid.nofailfile >"$dir/$worker.log" 2>&1) &
 	pids+=($!)
 done

@@ -42,15 +42,15 @@ func newAttempts() *attempts {
 	return &attempts{owner: map[types.NamespacedName]attempt{}}
 }
 
-// failed notes a failure and says when to try again.
-func (a *attempts) failed(key *v1alpha1.ApiKey, hash string, cause error, now time.Time) attempt {
+// failed notes a failure and says when to try again, which is not before a least delay.
+func (a *attempts) failed(key *v1alpha1.ApiKey, hash string, cause error, least time.Duration, now time.Time) attempt {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	last := a.owner[nameOf(key)]
 	if last.uid != key.UID || last.hash != hash {
 		last = attempt{uid: key.UID, hash: hash}
 	}
-	delay := min(lastRetry, firstRetry<<min(last.failures, 16))
+	delay := max(least, min(lastRetry, firstRetry<<min(last.failures, 16)))
 	last.failures++
 	last.next, last.failure = now.Add(delay), cause
 	if isRace(cause) && last.failures <= maxRaces {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -43,7 +44,12 @@ func (r *Reconciler) mint(ctx context.Context, v view, plan lifecycle.Plan) (tim
 
 // definitelyRefused says whether a failed write has certainly not been done and never will be.
 func definitelyRefused(err error) bool {
-	return apierrors.IsConflict(err) || apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsNotFound(err)
+	var answer apierrors.APIStatus
+	if !errors.As(err, &answer) {
+		return false
+	}
+	code := answer.Status().Code
+	return code >= http.StatusBadRequest && code < http.StatusInternalServerError
 }
 
 // publish writes the Secret on fresh live reads, and then records what it holds now.
@@ -182,13 +188,24 @@ func (r *Reconciler) publishFailed(ctx context.Context, v view, plan lifecycle.P
 	if apierrors.HasStatusCause(cause, corev1.NamespaceTerminatingCause) {
 		return time.Time{}, nil // nothing is created in a namespace that goes away, and no retry would change that
 	}
-	last := r.attempts.failed(v.key, plan.Credential.Hash, cause, r.Clock.Now())
+	last := r.attempts.failed(v.key, plan.Credential.Hash, cause, r.mayLand(v, cause), r.Clock.Now())
 	if last.failure == nil {
 		return last.next, nil
 	}
 	r.Metrics.publishFailures.Inc()
 	log.FromContext(ctx).Error(last.failure, "the key could not be published", "retry", last.next)
 	return last.next, r.record(ctx, v, plan, last.failure)
+}
+
+// mayLand is for how long a write of the Secret that failed may still land. A create of a key is not repeated
+// meanwhile: if one landed twice, the second could come when the key was replaced and its Secret removed, and put
+// an ended key back. For one create alone its Pending stands long enough. An update loses by its resource version.
+func (r *Reconciler) mayLand(v view, cause error) time.Duration {
+	unsent, done := errors.Is(cause, errChanged), errors.Is(cause, errRewritten)
+	if v.secret != nil || unsent || done || definitelyRefused(cause) {
+		return 0
+	}
+	return r.Settings.Fence
 }
 
 // record computes the status that a plan calls for and writes it if it differs from what stands.

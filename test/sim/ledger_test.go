@@ -22,6 +22,7 @@ type ledger struct {
 
 	published []string        // keys that a manager put into the Secret, oldest first
 	dead      map[string]bool // those that have ended for good
+	stopped   map[string]bool // those of them that the spec ended, with the ApiKey or their revision
 	tampering bool            // somebody else wrote the Secret last
 	wroteAt   time.Time       // when a manager last did: what it held before is replaced since
 	reasons   []string        // for a new credential, since the last reckoning
@@ -33,7 +34,7 @@ type ledger struct {
 }
 
 func newLedger(w *world) *ledger {
-	return &ledger{world: w, dead: map[string]bool{}, reasons: []string{"the ApiKey was made"}}
+	return &ledger{world: w, dead: map[string]bool{}, stopped: map[string]bool{}, reasons: []string{"the ApiKey was made"}}
 }
 
 // forget begins anew for another ApiKey of the name. The old keys are dead.
@@ -44,7 +45,7 @@ func (l *ledger) forget() {
 
 func (l *ledger) buryAll() {
 	for _, key := range l.published {
-		l.dead[key] = true
+		l.dead[key], l.stopped[key] = true, true
 	}
 }
 
@@ -108,7 +109,7 @@ func (l *ledger) noteDeaths(key *v1alpha1.ApiKey) {
 	}
 	for _, c := range key.Status.Credentials {
 		if c.Revision < key.Spec.MinRevision && c.State != v1alpha1.CredentialPending {
-			l.buryHash(c.Hash)
+			l.buryHash(c.Hash, true)
 		}
 	}
 	if !l.due.IsZero() && !l.due.After(l.latestClock()) {
@@ -128,18 +129,20 @@ func (l *ledger) latestClock() time.Time {
 	return now
 }
 
-func (l *ledger) buryHash(hash string) {
+// buryHash notes that a credential has ended, and whether the spec stopped it or its grace period was over.
+func (l *ledger) buryHash(hash string, stopped bool) {
 	for _, key := range l.published {
 		if hashOf(key) == hash {
 			l.dead[key] = true
+			l.stopped[key] = l.stopped[key] || stopped
 		}
 	}
 }
 
 func hashOf(key string) string { return keys.HashV1(key).Encode() }
 
-// stopped says whether an ApiKey need not work.
-func (l *ledger) stopped(key *v1alpha1.ApiKey) bool {
+// isStopped says whether an ApiKey need not work.
+func (l *ledger) isStopped(key *v1alpha1.ApiKey) bool {
 	now := l.world.now()
 	over := func(t *metav1.Time) bool { return t != nil && !t.After(now) }
 	return key.Spec.Revoked || key.Spec.Suspended || key.DeletionTimestamp != nil ||
@@ -154,7 +157,7 @@ func (l *ledger) checkSecret(key *v1alpha1.ApiKey) {
 		return
 	}
 	value, ok := secret.Data[key.SecretKey()]
-	if !ok || l.dead[string(value)] || l.mayBeRefused(key, hashOf(string(value))) {
+	if !ok || l.stopped[string(value)] || l.mayBeRefused(key, hashOf(string(value))) {
 		return
 	}
 	if findHash(key, hashOf(string(value))) == nil {
@@ -179,7 +182,7 @@ func (l *ledger) mayBeRefused(key *v1alpha1.ApiKey, hash string) bool {
 	}
 	return slices.ContainsFunc(known, func(k *v1alpha1.ApiKey) bool {
 		c := findHash(k, hash)
-		return l.stopped(k) || c != nil && c.Revision < k.Spec.MinRevision
+		return l.isStopped(k) || c != nil && c.Revision < k.Spec.MinRevision
 	})
 }
 
@@ -238,7 +241,7 @@ func (l *ledger) followCredentials(before, after *v1alpha1.ApiKey) {
 		switch {
 		case is == nil:
 			l.checkDropped(before, after, was)
-			l.buryHash(was.Hash)
+			l.buryHash(was.Hash, l.diedWithItsKey(before))
 		case was.State == v1alpha1.CredentialCurrent && is.State == v1alpha1.CredentialPrevious:
 			l.checkGrace(after, *is)
 		case was.State == v1alpha1.CredentialPrevious && is.State == v1alpha1.CredentialPrevious:
@@ -384,7 +387,7 @@ func (l *ledger) reckon() {
 		l.broken("7, one rotation for one reason", "%d credentials became current for the reasons %q", len(l.became), l.reasons)
 	}
 	key := l.world.apiKey()
-	if key == nil || l.stopped(key) || l.world.stalled() {
+	if key == nil || l.isStopped(key) || l.world.stalled() {
 		return
 	}
 	current := find(key, v1alpha1.CredentialCurrent)

@@ -84,6 +84,12 @@ var mutations = map[string]mutation{
 		wrong:     "	left := r.WriteWindow * 1000",
 		wantWords: "BROKEN: ",
 	},
+	"repeat a create that may land yet": {
+		file:      "controllers/apikey/publish.go",
+		right:     "	return r.Settings.Fence\n",
+		wrong:     "	return 0\n",
+		wantWords: "BROKEN: 6, no orphan",
+	},
 	"drop a lost key while a write of it may land": {
 		file:      "internal/lifecycle/credential.go",
 		right:     "	return c.RetiredAt.Add(s.Fence + 2*ClockTolerance)",
