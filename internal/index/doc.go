@@ -7,9 +7,10 @@
 //
 // A table is an array of slots in the order of their digests, each as near as it can be to where its digest
 // belongs (open addressing); a slot is one cache line. What many ApiKeys have in common, their
-// permissions, scopes and tenant, stands once in an arena; namespace and name in a string of the table:
+// permissions, scopes, tenant, rate limit and networks, stands once in an arena; namespace and name in a string of
+// the table:
 //
-//	digest ──12 bits──▶ shard ──▶ slot: digest, end, revision, state ──▶ arena: permissions, scopes, tenant
+//	digest ──12 bits──▶ shard ──▶ slot: digest, end, revision, state ──▶ arena: permissions, scopes, tenant, …
 //	                                                                 └─▶ names: namespace, name
 //
 // So a look-up waits for memory once, at a million credentials nearly all that it takes; and the garbage

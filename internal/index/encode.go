@@ -28,7 +28,7 @@ func encode(r *Record) (encoded, error) {
 	if err != nil {
 		return encoded{}, notIndexed(r, err)
 	}
-	grant, err := appendGrant(nil, r)
+	grant, err := grantTextOf(r)
 	if err != nil {
 		return encoded{}, notIndexed(r, err)
 	}

@@ -1,5 +1,7 @@
 package index
 
+import "net/netip"
+
 // Found is what the index knows of one credential: parts of the index's own memory, which it keeps as they
 // are, and which are decoded as they are asked for. Handing it on costs two registers, where copying an
 // Entry took a tenth of the time of a decision. The zero value is nothing and must not be asked.
@@ -35,6 +37,25 @@ func (f Found) Scopes() string { return scopesOf(f.grant()) }
 // Tenant is Entry.Tenant.
 func (f Found) Tenant() string { return tenantOf(f.grant()) }
 
+// RestrictsAddress is Entry.RestrictsAddress.
+func (f Found) RestrictsAddress() bool { return f.grant()[0]&hasNetworks != 0 }
+
+// AllowsAddress reports whether the key may be used from an address. The zero Addr is one that is not known, which no
+// restricted key may be used from.
+func (f Found) AllowsAddress(address netip.Addr) bool {
+	grant := f.grant()
+	return grant[0]&hasNetworks == 0 || allows(grant[networksAt(grant):], address)
+}
+
+// RateLimit is Entry.RateLimit.
+func (f Found) RateLimit() RateLimit {
+	grant := f.grant()
+	if grant[0]&hasRateLimit == 0 {
+		return RateLimit{}
+	}
+	return rateLimitAt(grant[rateLimitOffset(grant):])
+}
+
 // Namespace is Entry.Namespace.
 func (f Found) Namespace() string {
 	return f.table.names[f.slot.names:][:f.slot.namespace]
@@ -59,6 +80,9 @@ func (f Found) Entry() Entry {
 		Suspended:   f.Suspended(),
 		Expired:     f.Expired(),
 		NotGranted:  f.NotGranted(),
+
+		RestrictsAddress: f.RestrictsAddress(),
+		RateLimit:        f.RateLimit(),
 	}
 }
 

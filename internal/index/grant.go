@@ -10,23 +10,33 @@ import (
 )
 
 // A grant's text is, one behind the other, its permissions, scopes and tenant, and before them their
-// lengths, big-endian.
+// lengths, big-endian. Behind them stand its rate limit and its networks, where it has them: so that most, which have
+// neither, take no memory for them, bits of the first length that it never needs tell.
 const (
 	scopesLenAt = 2
 	tenantLenAt = 4
 	grantHead   = 5
+
+	hasNetworks  = 1 << 7
+	hasRateLimit = 1 << 6
 )
 
-// maxGrant bounds a grant's text. The API allows 2.5 KiB of identity headers.
+// maxGrant bounds a grant's text. The API allows 2.5 KiB of identity headers, and 32 networks each in spec and grant.
 const maxGrant = 8 << 10
 
 // grantAt returns the text of a grant.
 func grantAt(a *arena, p place) string {
 	text := a.at(p)
-	return text[:grantHead+permissionsLen(text)+scopesLen(text)+int(text[tenantLenAt])]
+	end := networksAt(text)
+	if text[0]&hasNetworks != 0 {
+		end += networksLen(text[end:])
+	}
+	return text[:end]
 }
 
-func permissionsLen(text string) int { return int(text[0])<<8 | int(text[1]) }
+func permissionsLen(text string) int {
+	return int(text[0]&^(hasNetworks|hasRateLimit))<<8 | int(text[1])
+}
 
 func scopesLen(text string) int { return int(text[scopesLenAt])<<8 | int(text[scopesLenAt+1]) }
 
@@ -42,11 +52,44 @@ func tenantOf(text string) string {
 	return text[grantHead+permissionsLen(text)+scopesLen(text):][:text[tenantLenAt]]
 }
 
-// appendGrant appends the text of what r was granted. It fails where that cannot be told to an upstream
-// unambiguously, which the feed should have refused.
-func appendGrant(text []byte, r *Record) ([]byte, error) {
-	text = append(text, make([]byte, grantHead)...)
-	text, err := appendPermissions(text, r.Permissions)
+// rateLimitOffset is where a grant's rate limit stands, if it has one.
+func rateLimitOffset(text string) int {
+	return grantHead + permissionsLen(text) + scopesLen(text) + int(text[tenantLenAt])
+}
+
+// networksAt is where a grant's networks stand, if it has some.
+func networksAt(text string) int {
+	if text[0]&hasRateLimit != 0 {
+		return rateLimitOffset(text) + rateLimitSize
+	}
+	return rateLimitOffset(text)
+}
+
+// grantTextOf is the text of what r was granted. It fails where that cannot be told to an upstream unambiguously, or not
+// be kept, which the feed should have refused.
+func grantTextOf(r *Record) ([]byte, error) {
+	text, err := identityTextOf(r)
+	if err != nil {
+		return nil, err
+	}
+	if r.RateLimit != (RateLimit{}) {
+		text[0] |= hasRateLimit
+		if text, err = appendRateLimit(text, r.RateLimit); err != nil {
+			return nil, err
+		}
+	}
+	if r.Networks.restricted {
+		text[0] |= hasNetworks
+		if text, err = appendNetworks(text, r.Networks); err != nil {
+			return nil, err
+		}
+	}
+	return text, checkLen(text)
+}
+
+// identityTextOf is the part of the text that upstreams are told.
+func identityTextOf(r *Record) ([]byte, error) {
+	text, err := appendPermissions(make([]byte, grantHead), r.Permissions)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +102,8 @@ func appendGrant(text []byte, r *Record) ([]byte, error) {
 	if len(r.Tenant) > 255 {
 		return nil, errors.New("its tenant is longer than 255 bytes")
 	}
-	if len(text) > maxGrant {
-		return nil, fmt.Errorf("its permissions, scopes and tenant take %d bytes, more than %d", len(text), maxGrant)
+	if err := checkLen(text); err != nil {
+		return nil, err
 	}
 	if i := slices.IndexFunc(text[grantHead:], notVisible); i >= 0 {
 		return nil, fmt.Errorf("it holds the byte %#x, which no header may carry", text[grantHead+i])
@@ -69,6 +112,13 @@ func appendGrant(text []byte, r *Record) ([]byte, error) {
 	binary.BigEndian.PutUint16(text[scopesLenAt:], uint16(scopes))
 	text[tenantLenAt] = uint8(len(r.Tenant))
 	return text, nil
+}
+
+func checkLen(text []byte) error {
+	if len(text) > maxGrant {
+		return fmt.Errorf("what it was granted takes %d bytes, more than %d", len(text), maxGrant)
+	}
+	return nil
 }
 
 func appendPermissions(text []byte, permissions []string) ([]byte, error) {

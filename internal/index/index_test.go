@@ -2,6 +2,7 @@ package index_test
 
 import (
 	"math"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,19 @@ func TestARecordThatNoHeaderCanCarryTakesItsApiKeyOut(t *testing.T) {
 		"a scope without a name":        {func(r *index.Record) { r.Scopes = scope("", "v") }, "scope"},
 		"a scope's value with a bar":    {func(r *index.Record) { r.Scopes = scope("a", "v|w") }, "value of scope"},
 		"a scope's value that is empty": {func(r *index.Record) { r.Scopes = scope("a", "v", "") }, "value of scope"},
+		"a network that is none":        {func(r *index.Record) { r.Networks = index.OnlyFrom(netip.Prefix{}) }, "one of its networks"},
+		"a network with more than its prefix": {
+			func(r *index.Record) { r.Networks = only("203.0.113.7/24") }, "one of its networks",
+		},
+		"a network of IPv4 in IPv6's clothes": {
+			func(r *index.Record) { r.Networks = only("::ffff:203.0.113.0/120") }, "one of its networks",
+		},
+		"more networks than are kept":         {func(r *index.Record) { r.Networks = only(manyNetworks(256)...) }, "at most 255"},
+		"a rate limit of no requests":         {func(r *index.Record) { r.RateLimit = limit(0, time.Second, 1) }, "rate limit"},
+		"a rate limit of no burst":            {func(r *index.Record) { r.RateLimit = limit(1, time.Second, 0) }, "rate limit"},
+		"a rate limit of no period":           {func(r *index.Record) { r.RateLimit = limit(1, 0, 1) }, "rate limit"},
+		"a rate limit of more than fits":      {func(r *index.Record) { r.RateLimit = limit(1<<32, time.Second, 1) }, "rate limit"},
+		"a rate limit per fraction of second": {func(r *index.Record) { r.RateLimit = limit(1, 1500*time.Millisecond, 1) }, "whole seconds"},
 		"more text than is kept": {
 			func(r *index.Record) { r.Permissions = []string{strings.Repeat("p", 1<<20)} }, "more than 8192",
 		},
@@ -262,6 +276,10 @@ func ending(apiKey, credential time.Time) index.Record {
 	r := named("a", "b", hash(1))
 	r.NotAfter, r.Credentials[0].NotAfter = apiKey, credential
 	return r
+}
+
+func limit(requests int64, period time.Duration, burst int64) index.RateLimit {
+	return index.RateLimit{Requests: requests, Period: period, Burst: burst}
 }
 
 func scope(dim string, values ...string) map[string][]string {

@@ -6,13 +6,15 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
 
-// Record is everything of one ApiKey that a decision needs. Tenant, permissions and scopes are the
-// effective ones, that is what both spec and grant allow.
+// Record is everything of one ApiKey that a decision needs. Tenant, permissions, scopes, networks and rate limit are
+// the effective ones, that is what both spec and grant allow.
 type Record struct {
 	Namespace, Name string
 	Tenant          string
 	Permissions     []string            // in the order in which they are told to the upstream
 	Scopes          map[string][]string // dimension to values; order does not matter
+	Networks        Networks
+	RateLimit       RateLimit // kept only: nothing counts requests yet
 
 	// NotAfter is when the whole ApiKey ends. Zero: never.
 	NotAfter time.Time
@@ -65,4 +67,7 @@ type Entry struct {
 	NotAfter int64
 
 	Revoked, Suspended, Expired, NotGranted bool
+
+	RestrictsAddress bool // to some networks, or to none at all: see Found.AllowsAddress
+	RateLimit        RateLimit
 }
