@@ -1,6 +1,7 @@
 package authhttp
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -19,10 +20,11 @@ type dialect struct {
 }
 
 // original is the request that the proxy was sent, as far as a decision depends on it. What is not known
-// for certain is nil.
+// for certain is the zero value.
 type original struct {
 	method []byte
 	url    []byte
+	client netip.Addr
 }
 
 // noDialect is spoken with whoever asks on a path that is nobody's, or in no HTTP that can be read.

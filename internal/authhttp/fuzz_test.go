@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"strings"
@@ -28,6 +29,7 @@ func FuzzServe(f *testing.F) {
 		"GET /auth/nginx HTTP/1.1\r\nHost: v\r\nX-Original-URL: https://a.test/x?api_key=GOODKEY\r\n\r\n",
 		"GET /auth/nginx HTTP/1.1\r\nHost: v\r\nCookie: a=b; api_key=GOODKEY\r\n\r\n",
 		"POST /auth/nginx HTTP/1.1\r\nHost: v\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-API-Key: GOODKEY\r\n\r\n",
+		"GET /auth/nginx HTTP/1.1\r\nHost: v\r\nX-Real-IP: ::ffff:203.0.113.7%z\r\nX-Real-IP: 1\r\nX-API-Key: GOODKEY\r\n\r\n",
 		"HEAD /auth/nginx HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.1\r\nHost: v\r\n\r\n",
 		"GET /auth/nginx HTTP/1.1\r\nHost: v\r\nX-API-Key: GOOD\r\n KEY\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
 		"GET /auth/nginx?%zz HTTP/1.1\r\nHost: \x00\r\nExpect: 100-continue\r\n\r\n",
@@ -122,6 +124,26 @@ func FuzzQueryCredential(f *testing.F) {
 			want = []byte(v)
 		}
 		assertSame(t, rawURL, got, fromValue(want, false))
+	})
+}
+
+func FuzzAddress(f *testing.F) {
+	for _, seed := range []string{
+		"", "203.0.113.7", "203.0.113.007", "203.0.113.7:80", "2001:db8::7", "::ffff:203.0.113.7", "fe80::7%eth0", "203.0.113.7%z", "%", "unix:",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if strings.HasSuffix(text, "%") || strings.Count(text, "%") > 1 {
+			return // net/netip wants a zone where there is the sign of one, and takes that sign in it
+		}
+		var want netip.Addr
+		if parsed, err := netip.ParseAddr(text); err == nil {
+			want = parsed.WithZone("")
+		}
+		if got := addressOf([]byte(text)); got != want {
+			t.Fatalf("%q is %v, want %v", text, got, want)
+		}
 	})
 }
 

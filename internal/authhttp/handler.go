@@ -24,7 +24,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		original := route.original(&ctx.Request.Header)
 		request.Requirement = s.requirements.get(query)
 		request.Credential, shareable = s.places.credential(&ctx.Request.Header, original.url)
-		request.Method = original.method
+		request.Method, request.Address = original.method, original.client
 	}
 	decision := s.decider.Decide(&request)
 	if !shareable {

@@ -3,6 +3,7 @@ package authhttp
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,7 +13,11 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/apikey-operator/apikey-operator/internal/authn"
+	"github.com/apikey-operator/apikey-operator/internal/index"
 )
+
+// exampleNetworks are those of examples (RFC 5737, RFC 3849).
+var exampleNetworks = index.OnlyFrom(netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/32"))
 
 const (
 	plainChallenge   = `Bearer realm="apikey-operator"`
@@ -127,6 +132,14 @@ func TestRefusalsOnNginx(t *testing.T) {
 		"not granted": {
 			arrange: func(f *fixture) { f.record.NotGranted = true }, wantStatus: 403, wantReason: "not_granted",
 		},
+		"from elsewhere": {
+			headers:    []string{"X-API-Key", "KEY", "X-Real-IP", "198.51.100.1"},
+			arrange:    func(f *fixture) { f.record.Networks = exampleNetworks },
+			wantStatus: 403, wantReason: "address_not_allowed",
+		},
+		"from an address that is not known": {
+			arrange: func(f *fixture) { f.record.Networks = exampleNetworks }, wantStatus: 403, wantReason: "address_not_allowed",
+		},
 		"a permission is lacking": {
 			target: "?permission=read&permission=admin", wantStatus: 403, wantReason: "permission_denied", wantChallenge: lackingTwoScopes,
 		},
@@ -222,6 +235,53 @@ func TestTheMethodComesOnlyFromTheHeaderThatNginxOverwrites(t *testing.T) {
 			t.Errorf("reason = %q", got)
 		}
 	})
+}
+
+func TestTheAddressComesOnlyFromTheHeaderThatNginxOverwrites(t *testing.T) {
+	const inside, outside = "203.0.113.7", "198.51.100.1"
+	tests := map[string]struct {
+		headers []string
+		want    string
+	}{
+		"inside":                           {[]string{"X-Real-IP", inside}, "allowed"},
+		"inside, IPv6":                     {[]string{"X-Real-IP", "2001:db8::7"}, "allowed"},
+		"inside, IPv4 in IPv6's clothes":   {[]string{"X-Real-IP", "::ffff:" + inside}, "allowed"},
+		"inside, with the zone of a link":  {[]string{"X-Real-IP", "2001:db8::7%eth0"}, "allowed"},
+		"outside":                          {[]string{"X-Real-IP", outside}, "address_not_allowed"},
+		"outside, IPv6":                    {[]string{"X-Real-IP", "2001:db9::7"}, "address_not_allowed"},
+		"twice, the same":                  {[]string{"X-Real-IP", inside, "X-Real-IP", inside}, "allowed"},
+		"twice, different":                 {[]string{"X-Real-IP", inside, "X-Real-IP", outside}, "address_not_allowed"},
+		"twice, different, the other way":  {[]string{"X-Real-IP", outside, "X-Real-IP", inside}, "address_not_allowed"},
+		"twice, both inside":               {[]string{"X-Real-IP", inside, "X-Real-IP", "203.0.113.8"}, "address_not_allowed"},
+		"not told":                         {nil, "address_not_allowed"},
+		"told empty":                       {[]string{"X-Real-IP", ""}, "address_not_allowed"},
+		"with a port":                      {[]string{"X-Real-IP", inside + ":443"}, "address_not_allowed"},
+		"a list":                           {[]string{"X-Real-IP", inside + ", " + inside}, "address_not_allowed"},
+		"a network":                        {[]string{"X-Real-IP", "203.0.113.0/24"}, "address_not_allowed"},
+		"in brackets":                      {[]string{"X-Real-IP", "[2001:db8::7]"}, "address_not_allowed"},
+		"a name":                           {[]string{"X-Real-IP", "localhost"}, "address_not_allowed"},
+		"a socket's, which has none":       {[]string{"X-Real-IP", "unix:"}, "address_not_allowed"},
+		"zeros in front":                   {[]string{"X-Real-IP", "203.0.113.007"}, "address_not_allowed"},
+		"a zone alone":                     {[]string{"X-Real-IP", "%eth0"}, "address_not_allowed"},
+		"IPv4 with a zone":                 {[]string{"X-Real-IP", inside + "%eth0"}, "address_not_allowed"},
+		"a header that clients can send":   {[]string{"X-Forwarded-For", inside}, "address_not_allowed"},
+		"and it does not count besides":    {[]string{"X-Real-IP", outside, "X-Forwarded-For", inside}, "address_not_allowed"},
+		"nor does it take an address away": {[]string{"X-Real-IP", inside, "X-Forwarded-For", outside}, "allowed"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.record.Networks = exampleNetworks
+			f.set(t, f.record)
+			ctx := f.ask(t, "/auth/nginx?cache=60", append(tt.headers, "X-API-Key", f.key)...)
+			if got := reasonOf(ctx); got != tt.want {
+				t.Errorf("reason = %q, want %q", got, tt.want)
+			}
+			if got := string(ctx.Response.Header.Peek("Cache-Control")); got != "no-store" {
+				t.Errorf("Cache-Control is %q: another client could be given the answer", got)
+			}
+		})
+	}
 }
 
 func TestOnlyTheRawTargetCounts(t *testing.T) {
@@ -420,17 +480,19 @@ func TestAnErrorHandlerThatPanicsRefusesToo(t *testing.T) {
 
 func TestAnsweringDoesNotAllocate(t *testing.T) {
 	tests := map[string]struct {
-		target  string
-		headers []string
-		change  func(*Settings)
+		target   string
+		headers  []string
+		change   func(*Settings)
+		networks bool
 	}{
-		"allowed by header":        {"/auth/nginx?permission=customers:view&cache=60", []string{"X-API-Key", "KEY"}, func(*Settings) {}},
-		"allowed by authorization": {"/auth/nginx?rule=GET:read", []string{"Authorization", "Bearer KEY"}, func(*Settings) {}},
-		"allowed by query":         {"/auth/nginx", []string{"X-Original-URL", "https://a/?b=c&api_key=KEY"}, everyPlace},
-		"allowed by cookie":        {"/auth/nginx", []string{"Cookie", "a=b; api_key=KEY"}, everyPlace},
-		"refused":                  {"/auth/nginx?tenant=other", []string{"X-API-Key", "KEY"}, func(*Settings) {}},
-		"without a key":            {"/auth/nginx", nil, func(*Settings) {}},
-		"an invalid requirement":   {"/auth/nginx?nonsense", []string{"X-API-Key", "KEY"}, func(*Settings) {}},
+		"allowed by header":        {"/auth/nginx?permission=customers:view&cache=60", []string{"X-API-Key", "KEY"}, func(*Settings) {}, false},
+		"allowed by authorization": {"/auth/nginx?rule=GET:read", []string{"Authorization", "Bearer KEY"}, func(*Settings) {}, false},
+		"allowed by query":         {"/auth/nginx", []string{"X-Original-URL", "https://a/?b=c&api_key=KEY"}, everyPlace, false},
+		"allowed by cookie":        {"/auth/nginx", []string{"Cookie", "a=b; api_key=KEY"}, everyPlace, false},
+		"allowed by address":       {"/auth/nginx", []string{"X-API-Key", "KEY"}, func(*Settings) {}, true},
+		"refused":                  {"/auth/nginx?tenant=other", []string{"X-API-Key", "KEY"}, func(*Settings) {}, false},
+		"without a key":            {"/auth/nginx", nil, func(*Settings) {}, false},
+		"an invalid requirement":   {"/auth/nginx?nonsense", []string{"X-API-Key", "KEY"}, func(*Settings) {}, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -438,7 +500,12 @@ func TestAnsweringDoesNotAllocate(t *testing.T) {
 			for i := range tt.headers {
 				tt.headers[i] = strings.ReplaceAll(tt.headers[i], "KEY", f.key)
 			}
-			tt.headers = append(tt.headers, "X-Original-Method", "GET", "X-Request-ID", "0123456789abcdef", "Accept", "*/*")
+			tt.headers = append(tt.headers, "X-Original-Method", "GET", "X-Request-ID", "0123456789abcdef", "Accept", "*/*",
+				"X-Real-IP", "2001:db8:1234:5678:9abc:def0:1234:5678")
+			if tt.networks {
+				f.record.Networks = exampleNetworks
+				f.set(t, f.record)
+			}
 			ctx := newRequest(t, tt.target, tt.headers...)
 			allocs := testing.AllocsPerRun(100, func() {
 				ctx.Response.Reset()

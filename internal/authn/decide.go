@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/internal/index"
@@ -16,7 +17,9 @@ type Request struct {
 	Credential  Credential
 	// Method is the original request's, as sent; empty where it is not known.
 	Method []byte
-	Now    time.Time
+	// Address is the client's; the zero value where it is not known.
+	Address netip.Addr
+	Now     time.Time
 }
 
 // Decision is the answer to a Request. The zero value refuses.
@@ -55,11 +58,11 @@ func (d *Decider) Decide(r *Request) (decision Decision) {
 	}
 	decision.Key = key
 	now := r.Now.UnixNano()
-	if decision.Reason = works(key, now); decision.Reason != Allowed {
+	if decision.Reason = works(key, r.Address, now); decision.Reason != Allowed {
 		return decision
 	}
 	decision.Reason, decision.Demanded = r.Requirement.check(key, r.Method)
-	if decision.Reason == Allowed {
+	if decision.Reason == Allowed && isCacheable(key) {
 		decision.CacheSeconds = cacheSeconds(r.Requirement.cacheSeconds, key.NotAfter(), now)
 	}
 	return decision
@@ -95,7 +98,7 @@ func (r *Request) precheck() Reason {
 }
 
 // works checks what does not depend on the route.
-func works(key index.Found, now int64) Reason {
+func works(key index.Found, address netip.Addr, now int64) Reason {
 	switch notAfter := key.NotAfter(); {
 	case key.Expired(), notAfter != index.Never && now >= notAfter:
 		return Expired
@@ -105,8 +108,16 @@ func works(key index.Found, now int64) Reason {
 		return Suspended
 	case key.NotGranted():
 		return NotGranted
+	case !key.AllowsAddress(address):
+		return AddressNotAllowed
 	}
 	return Allowed
+}
+
+// isCacheable is false where a proxy that gives an answer again, to another client or unseen, would let through what
+// the key's networks or its rate limit keep out.
+func isCacheable(key index.Found) bool {
+	return !key.RestrictsAddress() && key.RateLimit() == index.RateLimit{}
 }
 
 // cacheSeconds is what the route allows, but no more than the whole seconds that the key has left.

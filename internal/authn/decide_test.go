@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net/netip"
 	"runtime"
 	"slices"
 	"strings"
@@ -42,8 +43,17 @@ func newWorld(t testing.TB) *world {
 		},
 		request: authn.Request{
 			Ready: true, Credential: authn.NewCredential(key), Method: []byte("GET"), Now: noon,
+			Address: netip.MustParseAddr("203.0.113.7"),
 		},
 	}
+}
+
+func onlyFrom(prefixes ...string) index.Networks {
+	var parsed []netip.Prefix
+	for _, p := range prefixes {
+		parsed = append(parsed, netip.MustParsePrefix(p))
+	}
+	return index.OnlyFrom(parsed...)
 }
 
 func newKey(t testing.TB, random io.Reader) []byte {
@@ -88,6 +98,7 @@ func flaws() []struct {
 		{authn.Revoked, func(w *world) { w.record.Revoked = true }},
 		{authn.Suspended, func(w *world) { w.record.Suspended = true }},
 		{authn.NotGranted, func(w *world) { w.record.NotGranted = true }},
+		{authn.AddressNotAllowed, func(w *world) { w.record.Networks = onlyFrom("198.51.100.0/24") }},
 		{authn.PermissionDenied, func(w *world) { w.record.Permissions = []string{"read"} }},
 		{authn.TenantMismatch, func(w *world) { w.record.Tenant = "other" }},
 		{authn.ScopeMismatch, func(w *world) { w.record.Scopes["category"] = []string{"premium"} }},
@@ -143,7 +154,7 @@ func TestOfTwoFlawsTheFirstInTheContractCounts(t *testing.T) {
 func TestReasonsAreThoseOfTheContract(t *testing.T) {
 	want := map[string]int{
 		"not_ready": 503, "invalid_requirement": 403, "missing_credential": 401, "malformed_credential": 401,
-		"unknown_key": 401, "expired": 401, "revoked": 401, "suspended": 401, "not_granted": 403,
+		"unknown_key": 401, "expired": 401, "revoked": 401, "suspended": 401, "not_granted": 403, "address_not_allowed": 403,
 		"permission_denied": 403, "tenant_mismatch": 403, "scope_mismatch": 403, "namespace_mismatch": 403,
 		"allowed": 200,
 	}
@@ -288,6 +299,55 @@ func TestAKeyEndsByTheClockOfTheRequest(t *testing.T) {
 	})
 }
 
+func TestDecisionsOnTheClientsAddress(t *testing.T) {
+	known := netip.MustParseAddr("203.0.113.7")
+	tests := map[string]struct {
+		networks index.Networks
+		from     netip.Addr
+		want     authn.Reason
+	}{
+		"a key without networks":                    {index.Networks{}, known, authn.Allowed},
+		"a key without networks, address not known": {index.Networks{}, netip.Addr{}, authn.Allowed},
+		"inside":        {onlyFrom("192.0.2.0/24", "203.0.113.0/24"), known, authn.Allowed},
+		"outside":       {onlyFrom("192.0.2.0/24"), known, authn.AddressNotAllowed},
+		"nowhere":       {onlyFrom(), known, authn.AddressNotAllowed},
+		"not known":     {onlyFrom("0.0.0.0/0", "::/0"), netip.Addr{}, authn.AddressNotAllowed},
+		"IPv6, inside":  {onlyFrom("2001:db8::/32"), netip.MustParseAddr("2001:db8::7"), authn.Allowed},
+		"IPv6, outside": {onlyFrom("203.0.113.0/24"), netip.MustParseAddr("2001:db8::7"), authn.AddressNotAllowed},
+		"IPv4 as a socket for both families tells it": {onlyFrom("203.0.113.0/24"), netip.MustParseAddr("::ffff:203.0.113.7"), authn.Allowed},
+		"with the zone of a link":                     {onlyFrom("fe80::/10"), netip.MustParseAddr("fe80::7%eth0"), authn.Allowed},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.record.Networks, w.request.Address = tt.networks, tt.from
+			if got := w.decide(t).Reason; got != tt.want {
+				t.Errorf("reason = %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatHoldsForOneClientOrRequestIsNotKept(t *testing.T) {
+	tests := map[string]func(*index.Record){
+		"a key with networks":     func(r *index.Record) { r.Networks = onlyFrom("203.0.113.0/24") },
+		"a key with a rate limit": func(r *index.Record) { r.RateLimit = index.RateLimit{Requests: 9, Period: time.Second, Burst: 9} },
+	}
+	for name, restrict := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.query = "cache=60"
+			if got := w.decide(t); got.CacheSeconds != 60 {
+				t.Fatalf("without it, kept for %d s, want 60", got.CacheSeconds)
+			}
+			restrict(&w.record)
+			if got := w.decide(t); got.Reason != authn.Allowed || got.CacheSeconds != 0 {
+				t.Errorf("%v, kept for %d s", got.Reason, got.CacheSeconds)
+			}
+		})
+	}
+}
+
 func TestAnAnswerIsNeverKeptBeyondItsKey(t *testing.T) {
 	tests := map[string]struct {
 		query string
@@ -344,6 +404,7 @@ func TestDecideDoesNotAllocate(t *testing.T) {
 	for _, flaw := range flaws() {
 		cases[flaw.reason.String()] = flaw.spoil
 	}
+	cases["allowed by address"] = func(w *world) { w.record.Networks = onlyFrom("192.0.2.0/24", "203.0.113.0/24", "2001:db8::/32") }
 	cases["allowed, imported"] = func(w *world) { w.record.Credentials[0].Hash = keys.SHA256(w.key) }
 	cases["unknown beside imported ones"] = func(w *world) { w.record.Credentials[0].Hash = keys.SHA256("another") }
 	for name, arrange := range cases {

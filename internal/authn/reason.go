@@ -25,6 +25,9 @@ const (
 	Suspended
 	// NotGranted: the manager has not accepted what the ApiKey asks for.
 	NotGranted
+	// AddressNotAllowed: the key may be used from some networks alone, and the client's address is in none of them or
+	// not known.
+	AddressNotAllowed
 	// PermissionDenied: the key lacks a permission that the route demands.
 	PermissionDenied
 	// TenantMismatch: the route demands another tenant.
@@ -53,6 +56,7 @@ var reasons = [ReasonCount]struct {
 	Revoked:             {"revoked", 401},
 	Suspended:           {"suspended", 401},
 	NotGranted:          {"not_granted", 403},
+	AddressNotAllowed:   {"address_not_allowed", 403},
 	PermissionDenied:    {"permission_denied", 403},
 	TenantMismatch:      {"tenant_mismatch", 403},
 	ScopeMismatch:       {"scope_mismatch", 403},

@@ -48,6 +48,7 @@ apikey_operator_verifier_decision_duration_seconds_sum 1.0000045
 apikey_operator_verifier_decision_duration_seconds_count 3
 # HELP apikey_operator_verifier_decisions_total Decisions made, by the dialect of the proxy and the reason.
 # TYPE apikey_operator_verifier_decisions_total counter
+apikey_operator_verifier_decisions_total{dialect="nginx",reason="address_not_allowed"} 0
 apikey_operator_verifier_decisions_total{dialect="nginx",reason="allowed"} 2
 apikey_operator_verifier_decisions_total{dialect="nginx",reason="expired"} 0
 apikey_operator_verifier_decisions_total{dialect="nginx",reason="invalid_requirement"} 0
