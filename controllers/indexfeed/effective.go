@@ -28,32 +28,54 @@ func recordOf(key *v1alpha1.ApiKey) (index.Record, error) {
 	if err != nil {
 		return index.Record{}, err
 	}
-	grant := key.Status.Grant
+	networks, limit, err := usageOf(key)
+	if err != nil {
+		return index.Record{}, err
+	}
 	record := index.Record{
 		Namespace:   key.Namespace,
 		Name:        key.Name,
 		UID:         string(key.UID),
 		Source:      source,
+		Networks:    networks,
+		RateLimit:   limit,
 		Revoked:     key.Spec.Revoked || key.Status.State == v1alpha1.StateRevoked,
 		Suspended:   key.Spec.Suspended,
 		Expired:     key.Status.State == v1alpha1.StateExpired,
 		NotAfter:    timeOf(key.Spec.ExpiresAt),
-		NotGranted:  grant == nil || key.Status.State == v1alpha1.StateDenied || grant.Tenant != key.Spec.Tenant,
 		Credentials: credentials,
 	}
-	if record.NotGranted {
-		return record, nil
+	grant := key.Status.Grant
+	record.NotGranted = grant == nil || key.Status.State == v1alpha1.StateDenied || !addCommon(&record, &key.Spec, grant)
+	return record, checkIdentity(record)
+}
+
+// addCommon adds what spec and grant both allow, and returns false where that cannot be told.
+func addCommon(record *index.Record, spec *v1alpha1.ApiKeySpec, grant *v1alpha1.Grant) (ok bool) {
+	if grant.Tenant != spec.Tenant {
+		return false
 	}
 	record.Tenant = grant.Tenant
 	record.NotAfter = earliest(record.NotAfter, timeOf(grant.ExpiresAt))
-	scopes, ok := commonScopes(key.Spec.Scopes, grant.Scopes)
-	if !ok {
-		record.NotGranted = true
-		return record, nil
+	if record.Scopes, ok = commonScopes(spec.Scopes, grant.Scopes); !ok {
+		return false
 	}
-	record.Scopes = scopes
-	record.Permissions = common(key.Spec.Permissions, grant.Permissions)
-	return record, checkIdentity(record)
+	record.Permissions = common(spec.Permissions, grant.Permissions)
+	return true
+}
+
+// usageOf is from where and how often a key may be used. Where nothing was granted it is what the spec says.
+func usageOf(key *v1alpha1.ApiKey) (index.Networks, index.RateLimit, error) {
+	grant := key.Status.Grant
+	if grant == nil {
+		grant = &v1alpha1.Grant{}
+	}
+	networks, err := commonNetworks(key.Spec.AllowedCIDRs, grant.AllowedCIDRs)
+	if err != nil {
+		return index.Networks{}, index.RateLimit{}, err
+	}
+	limit, err := lowestRateLimit(key.Spec.RateLimit, grant.RateLimit)
+	return networks, limit, err
 }
 
 // checkIdentity bounds what the headers of an allowed request take: of two wide lists, what both cover can

@@ -173,16 +173,41 @@ func TestAnObjectThatCannotBeServedHarmsNoOther(t *testing.T) {
 	for i := range 64 {
 		many = append(many, fmt.Sprintf("%q", fmt.Sprintf("%s%02d", longest, i)))
 	}
+	var networks []string
+	for i := range 33 {
+		networks = append(networks, fmt.Sprintf("10.%d.0.0/16", i))
+	}
 	cases := map[string]struct{ spec, status string }{
-		"a time that Go does not read":     {`{expiresAt: "2027-01-10t23:59:59z"}`, `{grant: {}}`},
-		"a granted time of that kind":      {`{}`, `{grant: {expiresAt: "never"}}`},
-		"a text where a list belongs":      {`{permissions: read}`, `{grant: {}}`},
-		"a number where a text belongs":    {`{tenant: 7}`, `{grant: {}}`},
-		"a tenant that breaks a header":    {`{tenant: "a\r\nb"}`, `{grant: {tenant: "a\r\nb"}}`},
-		"a permission with a comma":        {`{permissions: ["a,b"]}`, `{grant: {permissions: ["a,b"]}}`},
-		"a granted permission with one":    {`{permissions: ["*"]}`, `{grant: {permissions: ["a,b"]}}`},
-		"a scope's value with a separator": {`{scopes: {a: ["b;c=d"]}}`, `{grant: {}}`},
-		"a scope's name with a separator":  {`{scopes: {"a=b": [c]}}`, `{grant: {}}`},
+		"a time that Go does not read":           {`{expiresAt: "2027-01-10t23:59:59z"}`, `{grant: {}}`},
+		"a granted time of that kind":            {`{}`, `{grant: {expiresAt: "never"}}`},
+		"a text where a list belongs":            {`{permissions: read}`, `{grant: {}}`},
+		"a number where a text belongs":          {`{tenant: 7}`, `{grant: {}}`},
+		"a tenant that breaks a header":          {`{tenant: "a\r\nb"}`, `{grant: {tenant: "a\r\nb"}}`},
+		"a permission with a comma":              {`{permissions: ["a,b"]}`, `{grant: {permissions: ["a,b"]}}`},
+		"a granted permission with one":          {`{permissions: ["*"]}`, `{grant: {permissions: ["a,b"]}}`},
+		"a scope's value with a separator":       {`{scopes: {a: ["b;c=d"]}}`, `{grant: {}}`},
+		"a scope's name with a separator":        {`{scopes: {"a=b": [c]}}`, `{grant: {}}`},
+		"a network without a length":             {`{allowedCIDRs: [203.0.113.0]}`, `{grant: {}}`},
+		"a network that ends within its address": {`{allowedCIDRs: [203.0.113.7/24]}`, `{grant: {}}`},
+		"a network longer than its address":      {`{allowedCIDRs: [203.0.113.0/33]}`, `{grant: {}}`},
+		"a network of IPv4 in IPv6's clothes":    {`{allowedCIDRs: ["::ffff:203.0.113.0/120"]}`, `{grant: {}}`},
+		"a network with a zone":                  {`{allowedCIDRs: ["fe80::%eth0/10"]}`, `{grant: {}}`},
+		"an empty network":                       {`{allowedCIDRs: [""]}`, `{grant: {}}`},
+		"a bad network beside good ones":         {`{allowedCIDRs: [203.0.113.0/24, x]}`, `{grant: {allowedCIDRs: [203.0.113.0/24]}}`},
+		"a granted network that is none":         {`{}`, `{grant: {allowedCIDRs: [x]}}`},
+		"a network that was not granted either":  {`{allowedCIDRs: [x]}`, `{}`},
+		"more networks than may be listed":       {`{allowedCIDRs: [` + strings.Join(networks, ",") + `]}`, `{grant: {}}`},
+		"a text where networks belong":           {`{allowedCIDRs: 203.0.113.0/24}`, `{grant: {}}`},
+		"a rate limit of no requests":            {`{rateLimit: {requests: 0, period: 1s}}`, `{grant: {}}`},
+		"a rate limit of fewer than none":        {`{rateLimit: {requests: -1, period: 1s}}`, `{grant: {}}`},
+		"a rate limit of too many requests":      {`{rateLimit: {requests: 1000001, period: 1s}}`, `{grant: {}}`},
+		"a rate limit without a period":          {`{rateLimit: {requests: 1}}`, `{grant: {}}`},
+		"a rate limit per half a second":         {`{rateLimit: {requests: 1, period: 500ms}}`, `{grant: {}}`},
+		"a rate limit per second and a half":     {`{rateLimit: {requests: 1, period: 1500ms}}`, `{grant: {}}`},
+		"a rate limit per more than a day":       {`{rateLimit: {requests: 1, period: 25h}}`, `{grant: {}}`},
+		"a rate limit with a burst below none":   {`{rateLimit: {requests: 1, period: 1s, burst: -1}}`, `{grant: {}}`},
+		"a rate limit with too high a burst":     {`{rateLimit: {requests: 1, period: 1s, burst: 1000001}}`, `{grant: {}}`},
+		"a granted rate limit that is none":      {`{}`, `{grant: {rateLimit: {requests: 0, period: 1s}}}`},
 		"more than headers can hold": {
 			`{permissions: [` + strings.Join(many, ",") + `]}`, `{grant: {permissions: ["*"]}}`,
 		},
