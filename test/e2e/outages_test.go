@@ -32,12 +32,16 @@ func TestKeysAreServedAndIssuedWhateverEnds(t *testing.T) {
 	o.namespace = o.environment.namespace(t)
 	key := o.issue(t, o.namespace, "steady", `{}`)
 	revokedWhileAway := o.issue(t, o.namespace, "doomed", `{}`)
+	distant := o.issue(t, o.namespace, "distant", `{allowedCIDRs: [192.0.2.0/24]}`)
+	roaming := o.issue(t, o.namespace, "roaming", `{allowedCIDRs: [127.0.0.0/8, 192.0.2.0/24]}`)
 
 	// Each of these needs the one before it.
 	t.Run("the leader is killed while it issues a key", func(t *testing.T) { o.leaderIsKilled(t, key) })
 	t.Run("the API server stops", func(t *testing.T) { o.apiServerStops(t, key) })
 	t.Run("a verifier starts without the API server", func(t *testing.T) { o.verifierStartsAlone(t, key) })
 	t.Run("the API server comes back", func(t *testing.T) { o.apiServerReturns(t, key, revokedWhileAway) })
+	t.Run("networks change while no manager runs", func(t *testing.T) { o.networksChange(t, roaming, distant) })
+	t.Run("a manager starts", func(t *testing.T) { o.managerStarts(t) })
 	t.Run("a verifier is killed", func(t *testing.T) { o.verifierIsKilled(t, key) })
 }
 
@@ -205,7 +209,7 @@ func (o *outage) verifierStartsAlone(t *testing.T, key string) {
 	}
 }
 
-// apiServerReturns starts the API server on another port, with managers anew, as a Deployment would.
+// apiServerReturns starts the API server on another port.
 func (o *outage) apiServerReturns(t *testing.T, key, doomed string) {
 	if err := o.StartControlPlane(t.Context()); err != nil {
 		t.Fatal(err)
@@ -224,6 +228,26 @@ func (o *outage) apiServerReturns(t *testing.T, key, doomed string) {
 	o.awaitEverywhere(t, "", doomed, http.StatusUnauthorized)
 	t.Logf("a revocation was in force in all verifiers %.1f s after the API server came back", time.Since(returned).Seconds())
 	o.awaitEverywhere(t, "", key, http.StatusOK)
+}
+
+// networksChange narrows from where one key may be used, which is in force at once, and widens it for another, which is
+// not, as nobody grants it.
+func (o *outage) networksChange(t *testing.T, roaming, distant string) {
+	here, there := call{path: "/any/", key: roaming}, call{path: "/any/", key: distant}
+	o.expect(t, here, http.StatusOK, "")
+	o.expect(t, there, http.StatusForbidden, "address_not_allowed")
+	o.patch(t, o.namespace, "distant", `{"allowedCIDRs":["127.0.0.0/8"]}`)
+	o.patch(t, o.namespace, "roaming", `{"allowedCIDRs":["192.0.2.0/24"]}`)
+	took := o.awaitStatus(t, here, http.StatusForbidden)
+	t.Logf("narrowed networks were in force through nginx after %d ms, without a manager", took.Milliseconds())
+	o.expect(t, here, http.StatusForbidden, "address_not_allowed")
+	o.expect(t, there, http.StatusForbidden, "address_not_allowed") // its change was heard of before the other
+	o.patch(t, o.namespace, "roaming", `{"allowedCIDRs":["127.0.0.1/32"]}`)
+	o.awaitStatus(t, here, http.StatusOK)
+}
+
+// managerStarts starts one anew, as a Deployment would.
+func (o *outage) managerStarts(t *testing.T) {
 	if err := o.addManager(t.Context(), stack.Options{Name: "manager-3", Server: "https://" + o.relay.Address}); err != nil {
 		t.Fatal(err)
 	}
