@@ -24,13 +24,15 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/controller-manager/pkg/informerfactory"
 	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/controller/clusterroleaggregation"
 	"k8s.io/kubernetes/pkg/controller/garbagecollector"
 	"k8s.io/kubernetes/pkg/controller/namespace"
 )
 
 const (
-	garbageWorkers   = 20 // kube-controller-manager's default
-	namespaceWorkers = 10 // kube-controller-manager's default
+	garbageWorkers     = 20 // kube-controller-manager's default
+	namespaceWorkers   = 10 // kube-controller-manager's default
+	aggregationWorkers = 5  // as in kube-controller-manager
 	// discoveryPeriod is how soon the garbage collector watches a kind whose CRD was just installed.
 	// kube-controller-manager takes 30 s, which every test that deletes an owner would wait for.
 	discoveryPeriod = 2 * time.Second
@@ -38,9 +40,10 @@ const (
 	namespaceResync = 5 * time.Minute
 )
 
-// controllers runs the garbage collection and the namespace controllers, the ones of kube-controller-manager
-// without which deleting an owner or a namespace leaves its contents behind. Linked directly instead of
-// through kube-controller-manager, whose other controllers would add some 300 packages to the build.
+// controllers runs three of kube-controller-manager's: garbage collection and namespaces, without which deleting
+// an owner or a namespace leaves its contents behind, and the aggregation of ClusterRoles, without which the
+// built-in roles view, edit and admin allow nothing. Linked directly instead of through
+// kube-controller-manager, whose other controllers would add some 300 packages to the build.
 func controllers(args []string, _, stderr io.Writer) error {
 	flags := flag.NewFlagSet("controllers", flag.ContinueOnError)
 	kubeconfig := flags.String("kubeconfig", "", "`file` with the API server's address and a client certificate (required)")
@@ -76,6 +79,8 @@ func runControllers(ctx context.Context, config *rest.Config, ready func() error
 		return err
 	}
 	namespaces := newNamespaceController(ctx, clients, shared)
+	clusterRoles := shared.Rbac().V1().ClusterRoles()
+	aggregation := clusterroleaggregation.NewClusterRoleAggregation(clusterRoles, clients.typed.RbacV1())
 
 	shared.Start(ctx.Done())
 	close(started)
@@ -83,10 +88,12 @@ func runControllers(ctx context.Context, config *rest.Config, ready func() error
 	running.Go(func() { garbage.Run(ctx, garbageWorkers, discoveryPeriod) })
 	running.Go(func() { garbage.Sync(ctx, clients.discovery, discoveryPeriod) })
 	running.Go(func() { namespaces.Run(ctx, namespaceWorkers) })
+	running.Go(func() { aggregation.Run(ctx, aggregationWorkers) })
 	defer running.Wait()
 
 	synced := func(ctx context.Context) (bool, error) {
-		return shared.Core().V1().Namespaces().Informer().HasSynced() && garbage.IsSynced(klog.FromContext(ctx)), nil
+		return shared.Core().V1().Namespaces().Informer().HasSynced() && clusterRoles.Informer().HasSynced() &&
+			garbage.IsSynced(klog.FromContext(ctx)), nil
 	}
 	if err := wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, synced); err != nil {
 		return nil // asked to stop before it was ready

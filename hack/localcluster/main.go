@@ -1,9 +1,9 @@
 // Command localcluster runs a small Kubernetes control plane for tests and demonstrations.
 //
-// One program holds everything: etcd, kube-apiserver, the garbage collection and namespace
-// controllers, kubectl, and the supervisor that starts and stops them. Which one runs is told by the
-// first argument or by the name that the program was started under, so that links to it named etcd,
-// kube-apiserver and kubectl serve as KUBEBUILDER_ASSETS.
+// One program holds everything: etcd, kube-apiserver, the controllers for garbage collection, namespaces
+// and the aggregation of ClusterRoles, kubectl, and the supervisor that starts and stops them. Which one runs
+// is told by the first argument or by the name that the program was started under, so that links to it named
+// etcd, kube-apiserver and kubectl serve as KUBEBUILDER_ASSETS.
 package main
 
 import (

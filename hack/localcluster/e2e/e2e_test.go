@@ -82,13 +82,36 @@ func (p plane) eventually(want string, args ...string) {
 	await(p.t, fmt.Sprintf("%q from kubectl %s", want, strings.Join(args, " ")), func() bool { return p.kubectl(args...) == want })
 }
 
+// may asks the API server whether a user may do something in the namespace team.
+func (p plane) may(user, verb, resource string) bool {
+	p.t.Helper()
+	resource, group, _ := strings.Cut(resource, ".")
+	review := fmt.Sprintf(`{apiVersion: authorization.k8s.io/v1, kind: SubjectAccessReview, spec: {user: %s, resourceAttributes: {
+		namespace: team, verb: %s, group: "%s", resource: %s}}}`, user, verb, group, resource)
+	return p.kubectl("create", "-f", p.file(review), "-o", "jsonpath={.status.allowed}") == "true"
+}
+
+// eventuallyMay polls until the answer to may is want: controllers and the authorizer learn of roles from watches.
+func (p plane) eventuallyMay(want bool, user, verb, resource string) {
+	p.t.Helper()
+	await(p.t, fmt.Sprintf("the answer %v to whether %s may %s %s", want, user, verb, resource), func() bool {
+		return p.may(user, verb, resource) == want
+	})
+}
+
 func (p plane) apply(manifest string) {
+	p.t.Helper()
+	p.kubectl("apply", "-f", p.file(manifest))
+}
+
+// file writes a manifest to where kubectl can read it.
+func (p plane) file(manifest string) string {
 	p.t.Helper()
 	file := filepath.Join(p.dir, "manifest.yaml")
 	if err := os.WriteFile(file, []byte(manifest), 0o600); err != nil {
 		p.t.Fatal(err)
 	}
-	p.kubectl("apply", "-f", file)
+	return file
 }
 
 func (p plane) server() *url.URL {
@@ -147,6 +170,20 @@ func TestAControlPlaneHasWhatTheOperatorNeeds(t *testing.T) {
 		p.kubectl("create", "namespace", "doomed")
 		p.kubectl("create", "configmap", "content", "--namespace=doomed")
 		p.kubectl("delete", "namespace", "doomed", "--timeout=60s")
+	})
+
+	t.Run("built-in roles, with what is added to them by a label", func(t *testing.T) {
+		p := p.in(t)
+		p.kubectl("create", "rolebinding", "editor", "--namespace=team", "--clusterrole=edit", "--user=editor")
+		p.eventuallyMay(true, "editor", "create", "configmaps")
+		if p.may("editor", "create", "widgets.example.com") {
+			t.Error("an editor may create widgets before a role says so")
+		}
+		p.apply(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: widget-edit, labels: {
+			rbac.authorization.k8s.io/aggregate-to-edit: "true"}}, rules: [{apiGroups: [example.com], resources: [widgets], verbs: [create]}]}`)
+		p.eventuallyMay(true, "editor", "create", "widgets.example.com")
+		p.kubectl("delete", "clusterrole", "widget-edit")
+		p.eventuallyMay(false, "editor", "create", "widgets.example.com")
 	})
 
 	t.Run("an address that other machines do not reach", func(t *testing.T) {
