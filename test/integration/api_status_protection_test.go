@@ -219,15 +219,7 @@ func TestStatusIsRestoredByTheIdentitiesThatAreListedForIt(t *testing.T) {
 		t.Fatalf("an identity that is not listed was answered %v", err)
 	}
 
-	list := func(ctx context.Context, identities string) {
-		_, err := runKubectl(ctx, "", "patch", "validatingadmissionpolicy", "apikey-operator-status-protection", "--type=json",
-			"-p", `[{"op":"replace","path":"/spec/variables/0/expression","value":"`+identities+`"}]`)
-		if err != nil {
-			t.Error(err)
-		}
-	}
-	list(t.Context(), "['system:serviceaccount:"+namespace+":backup']")
-	t.Cleanup(func() { list(context.Background(), "[]") }) // the test's own context has ended by then
+	restoreIdentities(t, "validatingadmissionpolicy", "apikey-operator-status-protection", "['system:serviceaccount:"+namespace+":backup']")
 	ctx, cancel := context.WithTimeout(t.Context(), settleTimeout)
 	defer cancel()
 	err := poll(ctx, func() (bool, error) {

@@ -239,8 +239,12 @@ func grantEverything(t *testing.T, i identity, namespace string, subject rbacv1.
 // disturb tests that look at all namespaces; the namespace itself ends with the control plane.
 func freshNamespace(t *testing.T) string {
 	t.Helper()
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	if err := admin(t).client(t).Create(t.Context(), namespace); err != nil {
+	return newNamespace(t, corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}})
+}
+
+func newNamespace(t *testing.T, namespace corev1.Namespace) string {
+	t.Helper()
+	if err := admin(t).client(t).Create(t.Context(), &namespace); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { removeApiKeys(t, namespace.Name) })

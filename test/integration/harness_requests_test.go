@@ -38,6 +38,11 @@ func apiKey(name, spec string) string {
 	return fmt.Sprintf(`{"apiVersion":"apikey-operator.dev/v1alpha1","kind":"ApiKey","metadata":{"name":%q},"spec":%s}`, name, spec)
 }
 
+// annotated puts annotations, as JSON, into the JSON of an ApiKey.
+func annotated(apiKey, annotations string) string {
+	return strings.Replace(apiKey, `"metadata":{`, `"metadata":{"annotations":`+annotations+`,`, 1)
+}
+
 func apiKeyPath(namespace string, rest ...string) string {
 	path, err := url.JoinPath("/apis/apikey-operator.dev/v1alpha1/namespaces/"+namespace+"/apikeys", rest...)
 	if err != nil {

@@ -2,9 +2,10 @@
 // accepts, refuses and protects, and what the manager and the verifier make of it.
 //
 // One control plane serves the whole package and has config/default installed, rendered by kustomize
-// as an administrator would. Each test works in namespaces of its own (freshNamespace), as somebody
-// (admin, manager, verifier, namespaceEditor), so tests may run in parallel. There is no
-// kube-controller-manager: nothing collects garbage, and a deleted namespace stays Terminating.
+// as an administrator would; only some namespaces are left out of stamping (freshUnstampedNamespace). Each test
+// works in namespaces of its own (freshNamespace), as somebody (admin, manager, verifier, namespaceEditor), so
+// tests may run in parallel. There is no kube-controller-manager: nothing collects garbage, and a deleted
+// namespace stays Terminating.
 //
 // The binaries come from KUBEBUILDER_ASSETS; "make test-integration" builds and sets them.
 package integration
@@ -18,7 +19,6 @@ import (
 	"testing"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
@@ -94,32 +94,10 @@ func install() error {
 	if _, err := runKubectl(ctx, "", "apply", "-f", "../policies/everything.yaml"); err != nil {
 		return fmt.Errorf("allow everything: %w", err)
 	}
-	return waitForStatusProtection(ctx)
-}
-
-// waitForStatusProtection returns once the admission policy is enforced, which is some time after it
-// was created: the API server compiles policies when its own watch of them reports.
-func waitForStatusProtection(ctx context.Context) error {
-	const namespace, name = "default", "status-protection-probe"
-	api, err := newIdentity(controlPlane.Config)
-	if err != nil {
-		return err
+	if _, err := runKubectl(ctx, "", "patch", "mutatingadmissionpolicybinding", "apikey-operator-stamp", "--type=merge", "-p", exceptUnstamped); err != nil {
+		return fmt.Errorf("leave namespaces out of stamping: %w", err)
 	}
-	if _, err := api.do(ctx, create(namespace, apiKey(name, `{}`))); err != nil {
-		return fmt.Errorf("create an ApiKey to probe with: %w", err)
-	}
-	err = poll(ctx, func() (bool, error) {
-		_, err := api.do(ctx, patchStatus(namespace, name, mergePatch, `{"status":{"observedGeneration":1}}`))
-		if apierrors.IsForbidden(err) {
-			return true, nil
-		}
-		return false, err
-	})
-	if err != nil {
-		return fmt.Errorf("wait until the status of ApiKeys is protected: %w", err)
-	}
-	_, err = api.do(ctx, remove(namespace, name))
-	return err
+	return waitForAdmission(ctx)
 }
 
 // poll asks done again and again until it says yes or fails, or ctx ends.
