@@ -224,6 +224,9 @@ func (o *outage) apiServerReturns(t *testing.T, key, doomed string) {
 	await(t, "the verifier that started without the API server to be ready", late.Ready)
 	t.Logf("a verifier that had started without the API server was ready after %.1f s", time.Since(returned).Seconds())
 
+	if err := o.AwaitWritable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	o.patch(t, o.namespace, "doomed", `{"revoked":true}`)
 	o.awaitEverywhere(t, "", doomed, http.StatusUnauthorized)
 	t.Logf("a revocation was in force in all verifiers %.1f s after the API server came back", time.Since(returned).Seconds())

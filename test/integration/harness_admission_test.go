@@ -80,7 +80,8 @@ func waitForAdmission(ctx context.Context) error {
 	if _, err := runKubectl(ctx, label, "create", "-f", "-"); err != nil {
 		return fmt.Errorf("create a namespace to probe in: %w", err)
 	}
-	if _, err := api.do(ctx, create(namespace, apiKey(name, `{"deletionProtection":true}`))); err != nil {
+	err = poll(ctx, func() (bool, error) { return answered(api.do(ctx, create(namespace, apiKey(name, `{"deletionProtection":true}`)))) })
+	if err != nil {
 		return fmt.Errorf("create an ApiKey to probe with: %w", err)
 	}
 	for _, probe := range admissionProbes(api, namespace, name) {
@@ -95,21 +96,31 @@ func waitForAdmission(ctx context.Context) error {
 	return err
 }
 
+// answered is false while the API server does not know the schema of ApiKeys yet, which a MutatingAdmissionPolicy
+// waits for.
+func answered(_ []byte, err error) (bool, error) {
+	if apierrors.IsServiceUnavailable(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // admissionProbes look at a protected ApiKey in a namespace without stamps.
 func admissionProbes(api identity, namespace, name string) []admissionProbe {
 	refused := func(r request) func(context.Context) (bool, error) {
 		return func(ctx context.Context) (bool, error) {
-			_, err := api.do(ctx, r)
+			body, err := api.do(ctx, r)
 			if apierrors.IsForbidden(err) {
 				return true, nil
 			}
+			_, err = answered(body, err)
 			return false, err
 		}
 	}
 	stamped := func(namespace string, want bool) func(context.Context) (bool, error) {
 		return func(ctx context.Context) (bool, error) {
 			body, err := api.do(ctx, dryRun(create(namespace, apiKey("stamped", `{}`))))
-			if err != nil {
+			if ok, err := answered(body, err); !ok {
 				return false, err
 			}
 			object := &unstructured.Unstructured{}

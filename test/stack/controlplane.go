@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -88,8 +89,8 @@ func (s *Stack) AllowEverything(ctx context.Context) error {
 	return nil
 }
 
-// Install applies config/default as it is committed, and waits until the API server serves ApiKeys and
-// ApiKeyPolicies. It returns what kubectl printed.
+// Install applies config/default as it is committed, and waits until the API server serves ApiKeys and ApiKeyPolicies
+// and stamps who asks for a key. It returns what kubectl printed.
 func (s *Stack) Install(ctx context.Context) (string, error) {
 	printed, err := s.Kubectl(ctx, "apply", "-k", "config/default")
 	if err != nil {
@@ -97,5 +98,32 @@ func (s *Stack) Install(ctx context.Context) (string, error) {
 	}
 	_, err = s.Kubectl(ctx, "wait", "--for=condition=Established", "crd/apikeys.apikey-operator.dev", "crd/apikeypolicies.apikey-operator.dev",
 		"--timeout="+(30*time.Second).String())
-	return printed, err
+	if err != nil {
+		return "", err
+	}
+	return printed, Await(ctx, "who asks for ApiKeys to be stamped", startTimeout, func(ctx context.Context) error {
+		annotations, err := s.probe(ctx)
+		if err == nil && annotations == "" {
+			err = errors.New("nobody is")
+		}
+		return err
+	})
+}
+
+// AwaitWritable waits until the API server takes ApiKeys. With a MutatingAdmissionPolicy on them it answers
+// ServiceUnavailable for some seconds after each start, until it has read the schema of the definition.
+func (s *Stack) AwaitWritable(ctx context.Context) error {
+	return Await(ctx, "ApiKeys to be taken", startTimeout, func(ctx context.Context) error {
+		_, err := s.probe(ctx)
+		if err != nil && !strings.Contains(err.Error(), "(ServiceUnavailable)") {
+			return nil // refused for another reason, which is not ours to judge
+		}
+		return err
+	})
+}
+
+// probe returns the annotations that an ApiKey would have, which is not stored.
+func (s *Stack) probe(ctx context.Context) (string, error) {
+	return s.KubectlWithInput(ctx, "{apiVersion: apikey-operator.dev/v1alpha1, kind: ApiKey, metadata: {name: probe, namespace: default}, spec: {}}",
+		"create", "--dry-run=server", "-f", "-", "-o", "jsonpath={.metadata.annotations}")
 }
