@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -104,4 +105,26 @@ func TestAProtectedKeyHoldsUpTheDeletionOfItsNamespace(t *testing.T) {
 	shared.unprotect(t, namespace, "protected")
 	shared.awaitGone(t, namespacesResource, "", namespace)
 	shared.awaitStatus(t, call{path: "/any/", key: issued["protected"]}, http.StatusUnauthorized)
+}
+
+// The garbage collector edits ApiKeys, too: it takes the name of an owner out that is deleted without what it owned.
+func TestAnOwnerThatLetsGoChangesNoStamp(t *testing.T) {
+	t.Parallel()
+	namespace := shared.namespace(t)
+	shared.kubectl(t, "create", "configmap", "owner", "--namespace", namespace)
+	uid := shared.kubectl(t, "get", "configmap", "owner", "--namespace", namespace, "-o", "jsonpath={.metadata.uid}")
+	owned := fmt.Sprintf(`{apiVersion: apikey-operator.dev/v1alpha1, kind: ApiKey, spec: {}, metadata: {name: owned, namespace: %s,
+		ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: owner, uid: %s}]}}`, namespace, uid)
+	shared.kubectlWithInput(t, owned, "create", "-f", "-")
+	before := shared.get(t, namespace, "owned").GetAnnotations()
+
+	shared.kubectl(t, "delete", "configmap", "owner", "--namespace", namespace, "--cascade=orphan")
+	shared.awaitGone(t, schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}, namespace, "owner")
+	after := shared.get(t, namespace, "owned")
+	if owners := after.GetOwnerReferences(); len(owners) > 0 {
+		t.Errorf("it still has the owners %v", owners)
+	}
+	if diff := cmp.Diff(before, after.GetAnnotations()); diff != "" || len(before) != 2 {
+		t.Errorf("stamps %v, and then (-was +is):\n%s", before, diff)
+	}
 }

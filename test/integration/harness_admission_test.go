@@ -80,7 +80,9 @@ func waitForAdmission(ctx context.Context) error {
 	if _, err := runKubectl(ctx, label, "create", "-f", "-"); err != nil {
 		return fmt.Errorf("create a namespace to probe in: %w", err)
 	}
-	err = poll(ctx, func() (bool, error) { return answered(api.do(ctx, create(namespace, apiKey(name, `{"deletionProtection":true}`)))) })
+	err = poll(ctx, func() (bool, error) {
+		return answered(api.do(ctx, create(namespace, apiKey(name, `{"deletionProtection":true}`))))
+	})
 	if err != nil {
 		return fmt.Errorf("create an ApiKey to probe with: %w", err)
 	}
