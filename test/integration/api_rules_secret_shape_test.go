@@ -196,6 +196,13 @@ func TestPlaceholderRules(t *testing.T) {
 // each request. A spec at all bounds together must stay within.
 func TestTheLargestSpecIsNotRefusedForItsCost(t *testing.T) {
 	t.Parallel()
+	as, namespace, spec := admin(t), freshNamespace(t), largestSpec()
+	stored := as.send(t, create(namespace, apiKey("largest", spec)))
+	as.send(t, update(namespace, "largest", withSpec(t, stored, spec)))
+}
+
+// largestSpec is at the bounds that a spec can reach together.
+func largestSpec() string {
 	names := func(n, length int) []string {
 		list := numbered(n, 63)
 		for i := range list {
@@ -210,7 +217,7 @@ func TestTheLargestSpecIsNotRefusedForItsCost(t *testing.T) {
 		}
 		return object
 	}
-	spec := asJSON(map[string]any{
+	return asJSON(map[string]any{
 		"displayName": emoji(128), "owner": emoji(128), "description": emoji(1024), "tenant": strings.Repeat("t", 63), "permissions": numbered(30, 64),
 		"revision": 500000000, "minRevision": 500000000,
 		"rotation": map[string]string{"schedule": strings.Repeat("*", 128), "timeZone": strings.Repeat("Z", 64), "gracePeriod": "525600m"},
@@ -220,7 +227,4 @@ func TestTheLargestSpecIsNotRefusedForItsCost(t *testing.T) {
 			"data": members(numbered(16, 253), strings.Repeat("$(KEY)", 64)+strings.Repeat("$$$😀", 928)),
 		},
 	})
-	as, namespace := admin(t), freshNamespace(t)
-	stored := as.send(t, create(namespace, apiKey("largest", spec)))
-	as.send(t, update(namespace, "largest", withSpec(t, stored, spec)))
 }

@@ -95,8 +95,8 @@ func TestColumnsOfKubectlGet(t *testing.T) {
 		},
 		"by the plural, wide": {
 			args:       []string{"get", "apikeys", "monitor", "-o", "wide"},
-			wantHeader: []string{"NAME", "TENANT", "STATE", "HINT", "EXPIRES", "NEXT ROTATION", "AGE", "OWNER", "PERMISSIONS"},
-			wantRow:    []string{"monitor", "acme", "Active", "sk_live_9f3k…", "2099-01-10T23:59:59Z", "2099-01-02T03:00:00Z", "sre@phoenix.example", `["read","customers:*"]`},
+			wantHeader: []string{"NAME", "TENANT", "STATE", "HINT", "EXPIRES", "NEXT ROTATION", "AGE", "OWNER", "CREATED BY", "PERMISSIONS"},
+			wantRow:    []string{"monitor", "acme", "Active", "sk_live_9f3k…", "2099-01-10T23:59:59Z", "2099-01-02T03:00:00Z", "sre@phoenix.example", "admin", `["read","customers:*"]`},
 		},
 		"by the singular": {
 			args:       []string{"get", "apikey", "monitor"},

@@ -268,6 +268,18 @@ func essence(t *testing.T, body []byte) map[string]string {
 	return texts
 }
 
+// Policies are given up when they cost too much, the stamp without a word.
+func TestTheLargestSpecIsStampedToo(t *testing.T) {
+	t.Parallel()
+	namespace, alice, bob := freshNamespace(t), userCalled(t, "alice"), userCalled(t, "bob")
+	stored := alice.send(t, create(namespace, apiKey("largest", largestSpec())))
+	checkAnnotations(t, stored, annotations("alice", "alice"))
+	stored.SetAnnotations(nil)
+	same := bob.send(t, update(namespace, "largest", withSpec(t, stored, largestSpec())))
+	checkAnnotations(t, same, annotations("alice", "alice"))
+	checkAnnotations(t, bob.send(t, merged(namespace, "largest", `{"spec":{"owner":""}}`)), annotations("alice", "bob"))
+}
+
 func TestTheStatusIsWrittenWithoutAStamp(t *testing.T) {
 	t.Parallel()
 	namespace, alice := freshNamespace(t), userCalled(t, "alice")

@@ -233,16 +233,16 @@ func (r *modelReplay) count(c modelCall, refusal string) {
 	r.answers[c.verb+": "+refusal]++
 }
 
-// lane replays sequences one after the other in a namespace, each under names of its own.
+// lane replays sequences one after the other in a namespace, each under names of its own. The model stamps nobody.
 func (r *modelReplay) lane(t *testing.T) {
-	namespace := freshNamespace(t)
+	namespace := freshUnstampedNamespace(t)
 	feed := r.watch(t, namespace)
 	sequence := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		sequence++
 		prefix := fmt.Sprintf("s%d-", sequence)
 		if terminates := rapid.IntRange(0, 19).Draw(rt, "terminates") == 7; terminates {
-			r.sequence(t.Context(), rt, freshNamespace(t), prefix, true)
+			r.sequence(t.Context(), rt, freshUnstampedNamespace(t), prefix, true)
 			return
 		}
 		feed.want[prefix] = r.sequence(t.Context(), rt, namespace, prefix, false)

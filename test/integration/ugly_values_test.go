@@ -99,7 +99,7 @@ var uglyValues = map[string]map[string]uglyValue{
 		"a name of digits":                                     {json: `{"name":"0000"}`},
 		"a name that reads as a number":                        {json: `{"name":"1e5"}`},
 		"a name that reads as a truth":                         {json: `{"name":"true"}`},
-		"annotations of 256 KiB":                               {json: `{"name":"NAME","annotations":{"a":"` + emoji(65_535) + `"}}`},
+		"annotations of 256 KiB, with who asked":               {json: `{"name":"NAME","annotations":{"a":"` + emoji(65_518) + `"}}`},
 		"a last applied configuration that is not JSON":        {json: `{"name":"NAME","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{` + controlText + uglyText + `"}}`},
 		"annotations of our own domain":                        {json: `{"name":"NAME","annotations":{"apikey-operator.dev/revision":"-1","apikey-operator.dev/":null}}`, wantRefused: "name part must be non-empty"},
 		"an annotation that is null":                           {json: `{"name":"NAME","annotations":{"apikey-operator.dev/revision":null}}`},
