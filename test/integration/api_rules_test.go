@@ -202,7 +202,7 @@ func TestSwitchRules(t *testing.T) {
 func TestUnknownFieldsAreRefusedByName(t *testing.T) {
 	t.Parallel()
 	checkSpecs(t, map[string]specCase{
-		"a field of a later version": {`{"rateLimit":{"requests":1}}`, []string{`unknown field "spec.rateLimit"`}},
+		"a field of a later version": {`{"quota":{"requests":1}}`, []string{`unknown field "spec.quota"`}},
 		"a field in the wrong case":  {`{"Tenant":"acme"}`, []string{`unknown field "spec.Tenant"`}},
 		"a field of a secret":        {`{"secret":{"immutable":true}}`, []string{`unknown field "spec.secret.immutable"`}},
 		"a field given twice":        {`{"tenant":"a","tenant":"b"}`, []string{`duplicate field "spec.tenant"`}},
@@ -213,7 +213,7 @@ func TestUnknownFieldsAreRefusedByName(t *testing.T) {
 
 func TestUnknownFieldsAreDroppedForLooseClients(t *testing.T) {
 	t.Parallel()
-	stored := admin(t).send(t, createLoosely(freshNamespace(t), apiKey("loose", `{"tenant":"acme","rateLimit":{"requests":1},"secret":{"immutable":true}}`)))
+	stored := admin(t).send(t, createLoosely(freshNamespace(t), apiKey("loose", `{"tenant":"acme","quota":{"requests":1},"secret":{"immutable":true}}`)))
 	if got, want := asJSON(stored.Object["spec"]), `{"secret":{"key":"api-key"},"tenant":"acme"}`; got != want {
 		t.Errorf("stored spec %s, want %s", got, want)
 	}

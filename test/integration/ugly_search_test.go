@@ -15,7 +15,8 @@ var wholes = map[string][]string{
 	"spec": {
 		`{
 		"displayName":"x","description":"x","owner":"x","tenant":"acme","permissions":["read"],"scopes":{"category":["general"]},
-		"expiresAt":"2027-01-10T23:59:59Z","suspended":true,"revoked":true,"revision":2,"minRevision":2,
+		"expiresAt":"2027-01-10T23:59:59Z","suspended":true,"revoked":true,"deletionProtection":false,
+		"allowedCIDRs":["192.0.2.0/24"],"rateLimit":{"requests":1,"period":"1s","burst":1},"revision":2,"minRevision":2,
 		"rotation":{"schedule":"@daily","timeZone":"UTC","gracePeriod":"1h"},
 		"format":{"prefix":"sk_","bytes":32},
 		"secret":{"name":"x","key":"x","labels":{"category":"x"},"annotations":{"category":"x"},"type":"Opaque","data":{"category":"$(KEY)"},"deleteAfter":"1h"}}`,
@@ -25,7 +26,8 @@ var wholes = map[string][]string{
 	},
 	"status": {`{
 		"observedGeneration":1,"state":"Active","hint":"x",
-		"grant":{"tenant":"acme","permissions":["read"],"scopes":{"category":["general"]},"expiresAt":"2027-01-10T23:59:59Z"},
+		"grant":{"tenant":"acme","permissions":["read"],"scopes":{"category":["general"]},"expiresAt":"2027-01-10T23:59:59Z",
+			"allowedCIDRs":["192.0.2.0/24"],"rateLimit":{"requests":1,"period":"1s","burst":1},"policy":"x"},
 		"credentials":[{"revision":1,"state":"Current","hash":"v1:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","hint":"x","cause":"Issued",
 			"issuedAt":"2026-11-01T00:00:00Z","publishedAt":"2026-11-01T00:00:00Z","retiredAt":"2026-11-01T00:00:00Z","notAfter":"2026-12-01T00:00:00Z"}],
 		"secretRef":{"name":"x","uid":"x","resourceVersion":"1"},
