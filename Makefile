@@ -60,7 +60,7 @@ generate: ## Generate deep-copy code, CRDs and RBAC roles from the Go sources.
 	controller_gen() { hack/step.sh "controller-gen $${1%%,*}" $$tools/controller-gen "$$@"; }; \
 	controller_gen object paths=./api/...; \
 	controller_gen crd paths=./api/... output:crd:dir=config/crd/bases; \
-	controller_gen rbac:roleName=apikey-operator-manager,fileName=manager_role.yaml paths="{./controllers/apikey,./controllers/policy}" output:rbac:dir=config/rbac; \
+	controller_gen rbac:roleName=apikey-operator-manager,fileName=manager_role.yaml paths=./controllers/apikey paths=./controllers/policy paths=./controllers/webhookcert output:rbac:dir=config/rbac; \
 	controller_gen rbac:roleName=apikey-operator-verifier,fileName=verifier_role.yaml paths=./controllers/indexfeed output:rbac:dir=config/rbac
 
 .PHONY: fmt

@@ -61,6 +61,7 @@ func (f *commonFlags) newLogger() *slog.Logger {
 	handler := slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.Level(f.logLevel)})
 	ctrl.SetLogger(logr.FromSlogHandler(handler))
 	klog.SetSlogLogger(slog.New(handler))
+	slog.SetDefault(slog.New(handler)) // servers of net/http complain through package log, which this covers
 	return slog.New(handler)
 }
 

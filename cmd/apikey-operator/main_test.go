@@ -22,6 +22,10 @@ func TestACommandLineThatMakesNoSenseStopsWithOneLineAndExitCode2(t *testing.T) 
 		"a delay past the fence": {[]string{"manager", "--publish-delay", "1m"}, "give 0s to 20s"},
 		"a manager's address":    {[]string{"manager", "--metrics-bind-address", "8080"}, "give HOST:PORT or :PORT"},
 		"a probe's address":      {[]string{"manager", "--health-probe-bind-address", "x"}, "give HOST:PORT or :PORT"},
+		"a webhook's address":    {[]string{"manager", "--webhook-bind-address", "9443"}, "give HOST:PORT or :PORT"},
+		"a webhook's port 0":     {[]string{"manager", "--leader-election-namespace=home", "--webhook-bind-address", ":0"}, "--webhook-bind-address: give a port"},
+		"a Service of no name":   {[]string{"manager", "--leader-election-namespace=home", "--webhook-service", "a.b"}, "--webhook-service"},
+		"a webhook on a probe":   {[]string{"manager", "--webhook-bind-address", ":8081"}, "--health-probe-bind-address already"},
 		"a verifier's address":   {[]string{"verifier", "--bind-address", "9090"}, "give HOST:PORT or :PORT"},
 		"a metrics address":      {[]string{"verifier", "--metrics-bind-address", "9090"}, "give HOST:PORT or :PORT"},
 		"a drain of hours":       {[]string{"verifier", "--drain-delay", "2h"}, "give 0s to 5m0s"},
@@ -43,9 +47,12 @@ func TestACommandLineThatMakesNoSenseStopsWithOneLineAndExitCode2(t *testing.T) 
 		"no namespace for the lease": {
 			[]string{"manager", "--kubeconfig", kubeconfig(t)}, "--leader-election-namespace",
 		},
+		"no namespace for the webhook's certificates": {
+			[]string{"manager", "--leader-elect=false", "--kubeconfig", kubeconfig(t)}, "--webhook-bind-address=0",
+		},
 		"no such kubeconfig": {[]string{"verifier", "--kubeconfig", "/nowhere/kubeconfig"}, "--kubeconfig"},
 		"a kubeconfig that is not one": {
-			[]string{"manager", "--leader-elect=false", "--kubeconfig", notAKubeconfig(t)}, "--kubeconfig",
+			[]string{"manager", "--leader-elect=false", "--webhook-bind-address=0", "--kubeconfig", notAKubeconfig(t)}, "--kubeconfig",
 		},
 	}
 	for name, c := range cases {

@@ -65,6 +65,7 @@ type managerFlags struct {
 	defaultPolicy           defaultPolicy
 	qps                     float32
 	burst                   int
+	webhook                 webhookFlags
 }
 
 // defaultPolicy is a default by its name.
@@ -123,6 +124,7 @@ func newManagerCommand() *cobra.Command {
 	flags.Float32Var(&f.qps, "kube-api-qps", 200,
 		"how many requests a second to send to the API server at most, 20 to 10000, those for the lease apart; rotations that are due wait for their turn")
 	flags.IntVar(&f.burst, "kube-api-burst", 400, "how many requests to send at once after a quiet time")
+	f.webhook.register(flags)
 	return command
 }
 
@@ -139,7 +141,7 @@ func (f *managerFlags) validate() error {
 	if f.burst < 1 || f.burst > maxQPS {
 		return usagef("--kube-api-burst: %d is out of range: give 1 to %d", f.burst, maxQPS)
 	}
-	addresses := map[string]string{"metrics-bind-address": f.metricsAddress, "health-probe-bind-address": f.healthAddress}
+	addresses := map[string]string{"metrics-bind-address": f.metricsAddress, "health-probe-bind-address": f.healthAddress, "webhook-bind-address": f.webhook.address}
 	maps.DeleteFunc(addresses, func(_, address string) bool { return address == "0" })
 	if err := checkAddresses(addresses); err != nil {
 		return err
@@ -148,12 +150,15 @@ func (f *managerFlags) validate() error {
 		return usagef("--leader-election-namespace: say in which namespace the lease is, since this is no pod; " +
 			"or give --leader-elect=false where there is never a second manager")
 	}
-	return nil
+	return f.webhook.validate(f.namespace())
 }
+
+// podNamespaceFile holds a pod's namespace.
+const podNamespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 // inPod says whether the namespace can be told from the service account that a pod has.
 func inPod() bool {
-	_, err := os.Stat("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+	_, err := os.Stat(podNamespaceFile)
 	return err == nil
 }
 
@@ -177,6 +182,9 @@ func runManager(ctx context.Context, f *managerFlags) error {
 		return fmt.Errorf("set the manager up: %w", err)
 	}
 	if err := f.addController(ctx, manager, &offset); err != nil {
+		return err
+	}
+	if err := f.addWebhook(ctx, manager); err != nil {
 		return err
 	}
 	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {

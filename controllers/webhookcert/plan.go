@@ -12,8 +12,9 @@ type Durations struct {
 	// serving certificate and the settle time, so that whatever is signed lives as long as it should.
 	Authority time.Duration
 
-	// Serving is how long a serving certificate lives, such as 2160h; it is renewed with a third of that left.
-	Serving time.Duration
+	// Serving is how long a serving certificate lives, such as 2160h, and Renew with how much of that left it is
+	// renewed, such as 720h: for so long a replica may be late, or the manager be down.
+	Serving, Renew time.Duration
 
 	// Settle is for how long all configurations must have held a CA before anything is signed by it, such as 1h:
 	// by then every API server has seen it.
@@ -27,28 +28,27 @@ type Durations struct {
 // bounds what it is worth to a thief; and whatever broke in the chain shows within months and not after ten years.
 func DefaultDurations() Durations {
 	const day = 24 * time.Hour
-	return Durations{Authority: 365 * day, Serving: 90 * day, Settle: time.Hour, Backdate: time.Hour}
+	return Durations{Authority: 365 * day, Serving: 90 * day, Renew: 30 * day, Settle: time.Hour, Backdate: time.Hour}
 }
 
-// shortestServing leaves something of a life to renew in, since certificates count time in whole seconds.
-const shortestServing = 3 * time.Second
+// granularity is more than what certificates cut off of their times, which are in whole seconds.
+const granularity = 2 * time.Second
 
 // Validate says why no rotation could work with the durations.
 func (d Durations) Validate() error {
 	switch {
 	case d.Settle < 0 || d.Backdate < 0:
 		return errors.New("the settle time and the backdating of certificates must not be negative")
-	case d.Serving < shortestServing:
-		return fmt.Errorf("serving certificates of %s are too short-lived: give %s or more", d.Serving, shortestServing)
-	case d.Authority < 2*(d.Serving+d.Settle):
-		return fmt.Errorf("CAs of %s are too short-lived for serving certificates of %s that wait for %s: give twice both together or more",
-			d.Authority, d.Serving, d.Settle)
+	case d.Renew <= 0 || d.Serving < d.Renew+granularity:
+		return fmt.Errorf("serving certificates of %s cannot be renewed %s before their end", d.Serving, d.Renew)
+	case d.Authority < d.Serving+2*d.Settle+granularity:
+		return fmt.Errorf("CAs of %s are too short-lived for serving certificates of %s and a settle time of %s", d.Authority, d.Serving, d.Settle)
 	}
 	return nil
 }
 
 // renewal is when a serving certificate is renewed.
-func (d Durations) renewal(s Serving) time.Time { return s.NotAfter.Add(-d.Serving / 3) }
+func (d Durations) renewal(s Serving) time.Time { return s.NotAfter.Add(-d.Renew) }
 
 // succession is when another CA joins the newest.
 func (d Durations) succession(a Authority) time.Time { return a.NotAfter.Add(-d.Serving - d.Settle) }

@@ -40,11 +40,11 @@ func TestNext(t *testing.T) {
 			State{Authorities: []Authority{ca(0, withKey)}, InjectedAt: noon, Serving: certificate(0)},
 			Step{Kind: Wait, Wake: in(time.Hour)},
 		},
-		"a certificate is waited for until a third of its life is left": {
+		"a certificate is waited for until it is to be renewed": {
 			State{Authorities: []Authority{ca(day, withKey)}, InjectedAt: long, Serving: certificate(day)},
 			Step{Kind: Wait, Wake: in(59 * day)},
 		},
-		"a certificate with a third of its life left is renewed": {
+		"a certificate is renewed before its end": {
 			State{Authorities: []Authority{ca(60*day, withKey)}, InjectedAt: long, Serving: certificate(60 * day)},
 			Step{Kind: Sign},
 		},
@@ -112,12 +112,13 @@ func TestDurationsThatCannotWorkAreRefused(t *testing.T) {
 		durations Durations
 		wantOK    bool
 	}{
-		"the defaults":                      {DefaultDurations(), true},
-		"no waiting at all":                 {with(func(d *Durations) { d.Settle, d.Backdate = 0, 0 }), true},
-		"a negative settle time":            {with(func(d *Durations) { d.Settle = -1 }), false},
-		"certificates that begin later":     {with(func(d *Durations) { d.Backdate = -1 }), false},
-		"certificates of a second":          {with(func(d *Durations) { d.Serving = time.Second }), false},
-		"CAs that live as long as the rest": {with(func(d *Durations) { d.Authority = d.Serving }), false},
+		"the defaults":                          {DefaultDurations(), true},
+		"no waiting at all":                     {with(func(d *Durations) { d.Settle, d.Backdate = 0, 0 }), true},
+		"a negative settle time":                {with(func(d *Durations) { d.Settle = -1 }), false},
+		"certificates that begin later":         {with(func(d *Durations) { d.Backdate = -1 }), false},
+		"certificates that are never renewed":   {with(func(d *Durations) { d.Renew = 0 }), false},
+		"certificates that are renewed at once": {with(func(d *Durations) { d.Renew = d.Serving - time.Second }), false},
+		"CAs that live as long as the rest":     {with(func(d *Durations) { d.Authority = d.Serving }), false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -45,7 +45,12 @@ type Reconciler struct {
 
 	cached client.Reader // when to look
 	live   client.Reader // what to decide on
-	writer client.Client // always with a resource version
+	writer client.Writer // always with a resource version
+}
+
+// New makes a Reconciler that is told by cached when to look, decides on live, and writes with writer.
+func New(options Options, cached, live client.Reader, writer client.Writer) *Reconciler {
+	return &Reconciler{Options: options, cached: cached, live: live, writer: writer}
 }
 
 // lookAgain is how soon a pass that lost a race is repeated, and lookAtLeast how often all is looked at whatever

@@ -149,7 +149,7 @@ func TestTenYearsOfRotation(t *testing.T) {
 	for w.now.Before(noon.AddDate(10, 0, 0)) {
 		wake := w.pass(t, false, false)
 		w.checkTrust(t)
-		if left := w.state.Serving.NotAfter.Sub(w.now); left < w.durations.Serving/3-w.durations.Settle {
+		if left := w.state.Serving.NotAfter.Sub(w.now); left < w.durations.Renew-w.durations.Settle {
 			t.Fatalf("at %s what is served has %s left", w.now, left)
 		}
 		keys := len(w.state.signers(w.now))

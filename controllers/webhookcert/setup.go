@@ -41,8 +41,7 @@ func SetupWithManager(ctx context.Context, manager ctrl.Manager, options Options
 	if _, err := informer.AddEventHandler(served.eventHandler()); err != nil {
 		return nil, fmt.Errorf("watch Secret %s: %w", options.Secret, err)
 	}
-	reconciler := &Reconciler{Options: options, cached: own, live: manager.GetAPIReader(), writer: manager.GetClient()}
-	return served, reconciler.start(manager, own)
+	return served, New(options, own, manager.GetAPIReader(), manager.GetClient()).start(manager, own)
 }
 
 // ownCache runs on every replica, unlike what a manager starts only once it leads.

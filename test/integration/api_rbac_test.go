@@ -30,6 +30,9 @@ const (
 	newEvents     = "events.k8s.io/events"
 	coreEvents    = "/events"
 	serviceTokens = "/serviceaccounts/token"
+
+	validatingWebhooks = "admissionregistration.k8s.io/validatingwebhookconfigurations"
+	mutatingWebhooks   = "admissionregistration.k8s.io/mutatingwebhookconfigurations"
 )
 
 func TestWhatTheServiceAccountsMayDo(t *testing.T) {
@@ -72,6 +75,12 @@ func TestWhatTheServiceAccountsMayDo(t *testing.T) {
 		"the manager grants nothing":                           {manager, access{verb: "create", resource: "rbac.authorization.k8s.io/rolebindings"}, false},
 		"the manager cannot lift the protection of the status": {manager, access{verb: "update", resource: "admissionregistration.k8s.io/validatingadmissionpolicies"}, false},
 		"the manager cannot take the policy out of force":      {manager, access{verb: "delete", resource: "admissionregistration.k8s.io/validatingadmissionpolicybindings"}, false},
+		"the manager reads its webhook configuration":          {manager, access{verb: "get", resource: validatingWebhooks, name: "apikey-operator"}, true},
+		"the manager injects into its webhook configuration":   {manager, access{verb: "update", resource: validatingWebhooks, name: "apikey-operator"}, true},
+		"the manager injects into its mutating one":            {manager, access{verb: "update", resource: mutatingWebhooks, name: "apikey-operator"}, true},
+		"the manager leaves others' webhooks alone":            {manager, access{verb: "update", resource: validatingWebhooks, name: "another"}, false},
+		"the manager lists no webhooks of others":              {manager, access{verb: "list", resource: validatingWebhooks}, false},
+		"the manager makes no webhooks":                        {manager, access{verb: "create", resource: mutatingWebhooks}, false},
 		"the manager starts no Pods":                           {manager, access{verb: "create", resource: "/pods"}, false},
 		"the verifier watches ApiKeys":                         {verifier, access{verb: "watch", resource: apiKeys}, true},
 		"the verifier lists ApiKeys":                           {verifier, access{verb: "list", resource: apiKeys}, true},
@@ -104,6 +113,8 @@ func TestTheServiceAccountsMayDoNothingElse(t *testing.T) {
 	managerEverywhere := []string{
 		"create,delete,get,list,update,watch /secrets",
 		"create,patch events.k8s.io/events",
+		"get,list,update,watch admissionregistration.k8s.io/mutatingwebhookconfigurations apikey-operator",
+		"get,list,update,watch admissionregistration.k8s.io/validatingwebhookconfigurations apikey-operator",
 		"get,list,watch apikey-operator.dev/apikeys",
 		"update apikey-operator.dev/apikeys/status",
 	}

@@ -39,6 +39,7 @@ type Manager struct {
 
 	Metrics string // host:port of /metrics
 	Health  string // host:port of /healthz and /readyz
+	Webhook string // host:port of the admission webhook
 }
 
 // Verifier is a running verifier.
@@ -54,13 +55,13 @@ type Verifier struct {
 func (s *Stack) StartManager(ctx context.Context, o Options) (*Manager, error) {
 	o = o.withDefaults("manager")
 	m := &Manager{}
-	if err := freeAddresses(&m.Metrics, &m.Health); err != nil {
+	if err := freeAddresses(&m.Metrics, &m.Health, &m.Webhook); err != nil {
 		return nil, err
 	}
 	var err error
 	m.Process, err = s.startOperator(ctx, "manager", ManagerAccount, o,
 		"--leader-elect=true", "--leader-election-namespace", SystemNamespace,
-		"--metrics-bind-address", m.Metrics, "--health-probe-bind-address", m.Health)
+		"--metrics-bind-address", m.Metrics, "--health-probe-bind-address", m.Health, "--webhook-bind-address", m.Webhook)
 	if err != nil {
 		return nil, err
 	}
