@@ -16,7 +16,6 @@ type world struct {
 	state     State // of the Secret
 	numbers   []int // of state.Authorities
 	made      int
-	signedBy  int // the CA of state.Serving
 	signed    int
 
 	served []servedInWorld // whatever a replica may serve, since all began
