@@ -33,6 +33,7 @@ const secretNameIndex = "secretName"
 var Indexes = map[string]client.IndexerFunc{
 	HashIndex:       HashesOf,
 	secretNameIndex: secretNames,
+	sourceHashIndex: sourceHashes,
 }
 
 // concurrency is how many ApiKeys are worked on at once; each waits for the API server most of the time.

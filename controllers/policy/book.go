@@ -69,6 +69,18 @@ func (b *Book) Judge(ctx context.Context, key *v1alpha1.ApiKey, now time.Time) (
 	return policy.Evaluate(b.request(key, now), namespace, policies, b.byDefault, now), nil
 }
 
+// Unreadable is why nobody can tell what a policy says; empty where it can be read.
+func (*Book) Unreadable(p *v1alpha1.ApiKeyPolicy) string { return policyOf(p).Unreadable }
+
+// Contradiction is why a policy can never admit anything; empty where it can.
+func (*Book) Contradiction(p *v1alpha1.ApiKeyPolicy) string { return contradiction(p) }
+
+// CheckRotation says what is wrong about a rotation in a way that its schema cannot tell.
+func (b *Book) CheckRotation(rotation *v1alpha1.Rotation, now time.Time) error {
+	_, err := b.shared.rotations.Of(rotation, now)
+	return err
+}
+
 // request is what an ApiKey asks for. A rotation that cannot be understood is none.
 func (b *Book) request(key *v1alpha1.ApiKey, now time.Time) policy.Request {
 	rotation, err := b.shared.rotations.Of(key.Spec.Rotation, now)
