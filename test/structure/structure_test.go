@@ -96,6 +96,10 @@ func TestPackagesLinkOnlyWhatTheyMay(t *testing.T) {
 		"authn links nothing but the pure core": {
 			[]string{"./internal/authn"}, isOutside("internal/keys", "internal/index", "internal/permission"),
 		},
+		"admission decides by what it is given, and links no client": {
+			[]string{"./internal/admission"}, isOneOf(
+				"sigs.k8s.io/controller-runtime/pkg/client", "sigs.k8s.io/controller-runtime/pkg/cache", "sigs.k8s.io/controller-runtime/pkg/manager"),
+		},
 		"nothing internal links a controller": {[]string{"./internal/..."}, isBelow(module + "controllers")},
 		"the API links no code of ours":       {[]string{"./api/..."}, isBelow(module+"internal", module+"controllers")},
 		"the API links no client":             {[]string{"./api/..."}, isBelow("k8s.io/client-go", "sigs.k8s.io/controller-runtime")},
