@@ -181,10 +181,11 @@ func runManager(ctx context.Context, f *managerFlags) error {
 	if err != nil {
 		return fmt.Errorf("set the manager up: %w", err)
 	}
-	if err := f.addController(ctx, manager, &offset); err != nil {
+	book := policy.NewBook(manager.GetClient(), policyengine.Default(f.defaultPolicy))
+	if err := f.addControllers(ctx, manager, book, &offset); err != nil {
 		return err
 	}
-	if err := f.addWebhook(ctx, manager); err != nil {
+	if err := f.addWebhook(ctx, manager, book); err != nil {
 		return err
 	}
 	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
@@ -220,8 +221,7 @@ func (f *managerFlags) managerOptions() ctrl.Options {
 	}
 }
 
-func (f *managerFlags) addController(ctx context.Context, manager ctrl.Manager, offset *serverclock.Offset) error {
-	book := policy.NewBook(manager.GetClient(), policyengine.Default(f.defaultPolicy))
+func (f *managerFlags) addControllers(ctx context.Context, manager ctrl.Manager, book *policy.Book, offset *serverclock.Offset) error {
 	reconciler := apikey.New(apikey.Options{
 		Cached:  manager.GetClient(),
 		Live:    manager.GetAPIReader(),

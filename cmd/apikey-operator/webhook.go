@@ -11,15 +11,20 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
+	"github.com/apikey-operator/apikey-operator/controllers/apikey"
+	"github.com/apikey-operator/apikey-operator/controllers/policy"
 	"github.com/apikey-operator/apikey-operator/controllers/webhookcert"
+	"github.com/apikey-operator/apikey-operator/internal/admission"
 )
 
 // webhookFlags are those of the admission webhook, which every manager serves, whether it leads or not.
@@ -27,6 +32,8 @@ type webhookFlags struct {
 	address string
 	certDir string
 	service string
+	// restoreIdentities may say themselves who created and changed what they restore.
+	restoreIdentities []string
 }
 
 func (f *webhookFlags) register(flags *pflag.FlagSet) {
@@ -36,6 +43,9 @@ func (f *webhookFlags) register(flags *pflag.FlagSet) {
 			"rotates certificates, and puts their CAs into the webhook configurations")
 	flags.StringVar(&f.service, "webhook-service", "apikey-operator-webhook",
 		"name of the Service through which API servers reach the webhook, in the manager's namespace; the certificates are made for it")
+	flags.StringSliceVar(&f.restoreIdentities, "restore-identities", nil,
+		"users that may say themselves who created and changed the ApiKeys that they write, such as system:serviceaccount:velero:velero, "+
+			"where the webhook stamps that; the admission policies have lists of their own")
 }
 
 func (f *webhookFlags) enabled() bool { return f.address != "0" }
@@ -61,8 +71,15 @@ func (f *webhookFlags) validate(namespace string) error {
 	return nil
 }
 
+// How many live looks the webhook may take before it refuses anything: far fewer than the manager may ask of the
+// API server.
+const (
+	liveLooksPerSecond = 20
+	liveLooksAtOnce    = 40
+)
+
 // addWebhook has the manager serve the admission webhook.
-func (f *managerFlags) addWebhook(ctx context.Context, manager ctrl.Manager) error {
+func (f *managerFlags) addWebhook(ctx context.Context, manager ctrl.Manager, book *policy.Book) error {
 	if !f.webhook.enabled() {
 		return nil
 	}
@@ -70,9 +87,28 @@ func (f *managerFlags) addWebhook(ctx context.Context, manager ctrl.Manager) err
 	if err != nil {
 		return err
 	}
-	// What is asked of the webhook is answered by handlers that are registered here, by
-	// server.Register(path, &webhook.Admission{Handler: handler}).
+	if err := policy.KeepInformed(ctx, manager.GetCache()); err != nil {
+		return fmt.Errorf("keep the webhook informed: %w", err)
+	}
+	for path, handler := range admission.Handlers(f.admissionOptions(manager, book)) {
+		server.Register(path, handler)
+	}
 	return manager.Add(server)
+}
+
+// admissionOptions have the webhook look at what the controllers look at, and judge as they do.
+func (f *managerFlags) admissionOptions(manager ctrl.Manager, book *policy.Book) admission.Options {
+	cached, live := manager.GetClient(), manager.GetAPIReader()
+	return admission.Options{
+		Cached:            admission.Look{Judge: book, Duplicates: apikey.Duplicates{Cached: cached}},
+		Live:              admission.Look{Judge: book.Over(live), Duplicates: apikey.Duplicates{Cached: cached, Live: live}},
+		LiveLooks:         rate.NewLimiter(liveLooksPerSecond, liveLooksAtOnce),
+		Rotation:          book.CheckRotation,
+		Policies:          book,
+		RestoreIdentities: f.webhook.restoreIdentities,
+		Clock:             clock.RealClock{},
+		Metrics:           admission.NewMetrics(metrics.Registry),
+	}
 }
 
 // newServer makes the server and sees to its certificates.

@@ -43,8 +43,13 @@ func TestTheWebhookServesTheCertificatesOfADirectoryAndTakesUpNewOnes(t *testing
 	}
 	dir := t.TempDir()
 	first := writeCertificate(t, dir)
-	f := &managerFlags{webhook: webhookFlags{address: address, certDir: dir}}
-	if err := f.addWebhook(t.Context(), runnables{t: t}); err != nil {
+	f := &webhookFlags{address: address, certDir: dir}
+	manager := runnables{t: t}
+	server, err := f.newServer(t.Context(), manager, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := manager.Add(server); err != nil {
 		t.Fatal(err)
 	}
 	awaitServed(t, address, first)
@@ -52,8 +57,8 @@ func TestTheWebhookServesTheCertificatesOfADirectoryAndTakesUpNewOnes(t *testing
 }
 
 func TestADirectoryWithoutCertificatesIsNamed(t *testing.T) {
-	f := &managerFlags{webhook: webhookFlags{address: "127.0.0.1:1", certDir: t.TempDir()}}
-	err := f.addWebhook(t.Context(), runnables{t: t})
+	f := &webhookFlags{address: "127.0.0.1:1", certDir: t.TempDir()}
+	_, err := f.newServer(t.Context(), runnables{t: t}, "")
 	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "--webhook-cert-dir") {
 		t.Errorf("it said %v, want the flag's name and that there is no such file", err)
 	}
@@ -61,7 +66,7 @@ func TestADirectoryWithoutCertificatesIsNamed(t *testing.T) {
 
 func TestNoWebhookIsServedWhereNoneIsAskedFor(t *testing.T) {
 	f := &managerFlags{webhook: webhookFlags{address: "0"}}
-	if err := f.addWebhook(t.Context(), nil); err != nil { // a manager would be needed for anything else
+	if err := f.addWebhook(t.Context(), nil, nil); err != nil { // a manager would be needed for anything else
 		t.Error(err)
 	}
 }

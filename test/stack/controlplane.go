@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"fmt"
 	"os"
 	"os/exec"
@@ -113,6 +114,33 @@ func (s *Stack) Install(ctx context.Context) (string, error) {
 			err = errors.New("nobody is")
 		}
 		return err
+	})
+}
+
+// ConnectWebhook has the API server ask a manager before it stores ApiKeys and ApiKeyPolicies, and waits until it does:
+// until then, and wherever it cannot reach the manager, it asks nobody.
+func (s *Stack) ConnectWebhook(ctx context.Context, m *Manager) error {
+	_, port, err := net.SplitHostPort(m.Webhook)
+	if err != nil {
+		return err
+	}
+	patch := fmt.Sprintf(`[{"op":"replace","path":"/webhooks/0/clientConfig/service/port","value":%[1]s},`+
+		`{"op":"replace","path":"/webhooks/1/clientConfig/service/port","value":%[1]s}]`, port)
+	_, err = s.Kubectl(ctx, "patch", "validatingwebhookconfiguration", "apikey-operator", "--type=json", "--patch", patch)
+	if err != nil {
+		return fmt.Errorf("lead the API server to the webhook: %w", err)
+	}
+	return Await(ctx, "the webhook to be asked", startTimeout, func(ctx context.Context) error {
+		if _, err := s.probe(ctx); err != nil {
+			return err
+		}
+		metrics, err := Scrape(ctx, m.Metrics)
+		for series, n := range metrics {
+			if n > 0 && strings.HasPrefix(series, "apikey_operator_admission_answers_total{") {
+				return nil
+			}
+		}
+		return errors.Join(err, errors.New("it was not yet"))
 	})
 }
 
