@@ -41,7 +41,7 @@ const (
 )
 
 // recount is how long ApiKeys may change before the numbers in the status of policies follow.
-const recount = 10 * time.Second
+const recount = 3 * time.Second
 
 // The bounds of flags.
 const (

@@ -29,7 +29,7 @@ type Reconciler struct {
 	Writer client.Client
 	Clock  clock.PassiveClock
 
-	// Recount is how long ApiKeys may change before the numbers follow, such as 10s: thousands change at once, and each
+	// Recount is how long ApiKeys may change before the numbers follow, such as 3s: thousands change at once, and each
 	// count looks at all of them.
 	Recount time.Duration
 }

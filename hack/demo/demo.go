@@ -46,7 +46,8 @@ func (d *demo) play(ctx context.Context) error {
 		title string
 		do    func(context.Context) error
 	}{
-		{"An ApiKey applied with kubectl becomes Ready", d.becomesReady},
+		{"ApiKeys applied with kubectl, under policies that allow what they ask for, become Ready", d.becomesReady},
+		{"What no policy allows is refused", d.refusedByPolicy},
 		{"Its key is in a Secret, its hash in the status", d.hasSecret},
 		{"nginx lets the key through, and the upstream learns whose it is", d.passesWithKey},
 		{"Without a key: 401", d.refusedWithoutKey},

@@ -36,14 +36,17 @@ func (d *demo) setUp(ctx context.Context) error {
 	if _, err := s.Install(ctx); err != nil {
 		return err
 	}
-	d.out.ready("config/default", "applied with kubectl: definition, roles, admission policy", began)
+	d.out.ready("config/default", "applied with kubectl: definitions, roles, admission policies and webhook", began)
 
 	began = time.Now()
 	manager, err := s.StartManager(ctx, stack.Options{})
 	if err != nil {
 		return err
 	}
-	d.out.ready("manager", fmt.Sprintf("pid %d, with a token of ServiceAccount %s", manager.PID(), stack.ManagerAccount), began)
+	if err := s.ConnectWebhook(ctx, manager); err != nil {
+		return err
+	}
+	d.out.ready("manager", fmt.Sprintf("pid %d, with a token of ServiceAccount %s; the API server asks its webhook", manager.PID(), stack.ManagerAccount), began)
 
 	began = time.Now()
 	// Nobody is to be turned away gently at the end of a demo.

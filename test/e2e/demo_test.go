@@ -24,7 +24,7 @@ func TestTheDemoShowsEveryStepAndNoKey(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, printed)
 	}
-	if want := "All 10 steps saw what they should"; !strings.Contains(printed, want) {
+	if want := "All 11 steps saw what they should"; !strings.Contains(printed, want) {
 		t.Errorf("it does not say %q:\n%s", want, printed)
 	}
 	// A hint shows 4 characters of the random part.
