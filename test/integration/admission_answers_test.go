@@ -118,18 +118,27 @@ func (o *office) second() string { return o.namespace + "-second" }
 // runManager runs a manager until the test ends, and gives what answers are to be made from.
 func (o *office) runManager() admission.Options {
 	o.t.Helper()
+	return runManagerIn(o.t, o.namespace, o.second())
+}
+
+// runManagerIn runs a manager that sees some namespaces until the test ends, and gives what its webhook answers from.
+func runManagerIn(t *testing.T, namespaces ...string) admission.Options {
+	t.Helper()
 	options := ctrl.Options{
-		Scheme: admin(o.t).client(o.t).Scheme(), Cache: apikey.CacheOptions(), Client: apikey.ClientOptions(),
+		Scheme: admin(t).client(t).Scheme(), Cache: apikey.CacheOptions(), Client: apikey.ClientOptions(),
 		Metrics: metricsserver.Options{BindAddress: "0"},
 	}
-	options.Cache.DefaultNamespaces = map[string]cache.Config{o.namespace: {}, o.second(): {}}
+	options.Cache.DefaultNamespaces = map[string]cache.Config{}
+	for _, namespace := range namespaces {
+		options.Cache.DefaultNamespaces[namespace] = cache.Config{}
+	}
 	options.Controller.SkipNameValidation = new(true)
-	m, err := ctrl.NewManager(manager(o.t).config, options)
-	must(o.t, err)
+	m, err := ctrl.NewManager(manager(t).config, options)
+	must(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	book := policy.NewBook(m.GetClient(), policyengine.DenyByDefault)
-	must(o.t, policy.KeepInformed(ctx, m.GetCache()))
-	must(o.t, apikey.New(apikey.Options{
+	must(t, policy.KeepInformed(ctx, m.GetCache()))
+	must(t, apikey.New(apikey.Options{
 		Cached: m.GetClient(), Live: m.GetAPIReader(), Writer: m.GetClient(), Clock: clock.RealClock{}, Random: rand.Reader,
 		Events: m.GetEventRecorder("apikey-operator"), Metrics: apikey.NewMetrics(prometheus.NewRegistry()), Judge: book,
 		Settings:    lifecycle.Settings{PublishDelay: 10 * time.Millisecond, Fence: time.Second, ExpiringWindow: labExpiringWindow},
@@ -137,10 +146,10 @@ func (o *office) runManager() admission.Options {
 	}).SetupWithManager(ctx, m, book))
 	ended := make(chan error, 1)
 	go func() { ended <- m.Start(ctx) }()
-	o.t.Cleanup(func() {
+	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
-			o.t.Errorf("the manager ended with %v", err)
+			t.Errorf("the manager ended with %v", err)
 		}
 	})
 	return admission.Options{
