@@ -45,7 +45,7 @@ func (p *Policy) tenant(r Request, namespace Namespace) []Reason {
 	switch {
 	case r.Tenant == "" && len(allowed) == 0:
 	case r.Tenant == "":
-		return []Reason{required(TenantRequired, "spec.tenant", "one of "+list(allowed))}
+		return []Reason{required(TenantRequired, "spec.tenant", oneOf("one of ", allowed))}
 	case slices.Contains(allowed, r.Tenant), p.TenantLabel == "" && slices.Contains(allowed, Any):
 	default:
 		return []Reason{notAmong(TenantNotAllowed, "spec.tenant", r.Tenant, allowed)}
@@ -57,7 +57,7 @@ func (p *Policy) tenant(r Request, namespace Namespace) []Reason {
 func (p *Policy) missingScopes(r Request) (reasons []Reason) {
 	for _, name := range slices.Sorted(maps.Keys(p.Scopes)) {
 		if name != Any && len(r.Scopes[name]) == 0 {
-			reasons = append(reasons, required(ScopeRequired, "spec.scopes."+name, "some of "+list(p.Scopes[name])))
+			reasons = append(reasons, required(ScopeRequired, "spec.scopes."+name, oneOf("some of ", p.Scopes[name])))
 		}
 	}
 	return reasons

@@ -37,7 +37,7 @@ func Evaluate(r Request, namespace Namespace, policies []Policy, byDefault Defau
 			v.Admitted, v.Policy, v.Format = true, p.Name, p.Format
 		}
 	}
-	slices.SortFunc(v.Warnings, func(a, b Finding) int { return cmp.Compare(a.Policy, b.Policy) })
+	slices.SortFunc(v.Warnings, Finding.byPolicy)
 	switch {
 	case v.Admitted:
 		v.Later = time.Time{}
@@ -76,6 +76,9 @@ func closest(refusals []refusal) Finding {
 	}).Finding
 }
 
+// byPolicy orders findings by the names of their policies.
+func (f Finding) byPolicy(other Finding) int { return cmp.Compare(f.Policy, other.Policy) }
+
 func boolToInt(b bool) int {
 	if b {
 		return 1
@@ -88,6 +91,7 @@ func unselected(r Request, namespace Namespace, unreadable []refusal, byDefault 
 	switch {
 	case byDefault == DenyByDefault:
 		f := Finding{Reasons: []Reason{noPolicy(namespace)}}
+		slices.SortFunc(unreadable, func(a, b refusal) int { return a.byPolicy(b.Finding) })
 		for _, u := range unreadable {
 			f.Reasons = append(f.Reasons, u.Reasons...)
 		}

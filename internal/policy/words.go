@@ -2,21 +2,26 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// The bounds on what is listed, so that a message stays one that people read.
+// The bounds on what is told, so that a message stays one that people read.
 const (
-	mostListed  = 8
+	mostListed  = 6
 	mostReasons = 6
+
+	// No value that the schema accepts is longer; what was stored before it may be.
+	mostOfValue = 64
+	mostOfCause = 512
 )
 
 // String tells what a policy has against a request, with what to do about it.
 func (f Finding) String() string {
 	var b strings.Builder
-	if f.Policy != "" {
+	if f.Policy != "" && f.Code() != PolicyUnreadable {
 		b.WriteString("policy " + f.Policy + " does not allow this: ")
 	}
 	for i, r := range f.Reasons {
@@ -49,7 +54,11 @@ func (l RateLimit) String() string {
 }
 
 func notAmong(code Code, field, value string, allowed []string) Reason {
-	return Reason{code, field, fmt.Sprintf("%q is not allowed, only %s", value, list(allowed))}
+	but := "only " + list(allowed)
+	if len(allowed) == 0 {
+		but = "nor is any other"
+	}
+	return Reason{code, field, fmt.Sprintf("%q is not allowed, %s", shorten(value, mostOfValue), but)}
 }
 
 func required(code Code, field, what string) Reason {
@@ -60,16 +69,24 @@ func tooMuch(code Code, field, asked, allowed string) Reason {
 	return Reason{code, field, asked + " is not allowed, only " + allowed}
 }
 
+// oneOf asks for one of some values, or for any.
+func oneOf(words string, values []string) string {
+	if slices.Contains(values, Any) {
+		return "any"
+	}
+	return words + list(values)
+}
+
 func unlabelled(namespace Namespace, label string) Reason {
-	return Reason{TenantNotAllowed, "spec.tenant", fmt.Sprintf("namespace %s has no label %s, which names the tenant that its keys speak for", namespace.Name, label)}
+	return Reason{TenantNotAllowed, "spec.tenant", fmt.Sprintf("namespace %s has no label %s, which names the tenant that its keys speak for: ask whoever administers the cluster for it", namespace.Name, label)}
 }
 
 func importDoesNotRotate() Reason {
-	return Reason{RotationRequired, "spec.source", "a key that comes from elsewhere cannot be seen to rotate, which is required"}
+	return Reason{RotationRequired, "spec.source", "a key that comes from elsewhere cannot be seen to rotate, which is required: leave source out"}
 }
 
 func importNotAllowed() Reason {
-	return Reason{ImportNotAllowed, "spec.source", "keys that come from elsewhere are not allowed"}
+	return Reason{ImportNotAllowed, "spec.source", "keys that come from elsewhere are not allowed: leave source out"}
 }
 
 func tooFewBytes(asked, least int) Reason {
@@ -81,25 +98,34 @@ func noPolicy(namespace Namespace) Reason {
 }
 
 func unreadable(p *Policy) Reason {
-	return Reason{PolicyUnreadable, "", fmt.Sprintf("ApiKeyPolicy %s cannot be read (%s), so nobody can tell what it refuses: whoever administers the cluster has to correct it", p.Name, p.Unreadable)}
+	return Reason{PolicyUnreadable, "", fmt.Sprintf("ApiKeyPolicy %s cannot be read (%s), so nobody can tell what it refuses: whoever administers the cluster has to correct it", p.Name, shorten(p.Unreadable, mostOfCause))}
 }
 
 func wildcardByDefault() Reason {
-	return Reason{PermissionNotAllowed, "spec.permissions", `"*" is not allowed where no ApiKeyPolicy selects the namespace`}
+	return Reason{PermissionNotAllowed, "spec.permissions", `"*" is not allowed where no ApiKeyPolicy selects the namespace: name what the key needs`}
 }
 
 func importByDefault() Reason {
-	return Reason{ImportNotAllowed, "spec.source", "keys that come from elsewhere are not allowed where no ApiKeyPolicy selects the namespace"}
+	return Reason{ImportNotAllowed, "spec.source", "keys that come from elsewhere are not allowed where no ApiKeyPolicy selects the namespace: leave source out"}
 }
 
 func list(values []string) string {
-	switch {
-	case len(values) == 0:
-		return "none"
-	case len(values) > mostListed:
-		return fmt.Sprintf("%s and %d more", strings.Join(values[:mostListed], ", "), len(values)-mostListed)
+	listed := make([]string, 0, mostListed)
+	for _, value := range values[:min(len(values), mostListed)] {
+		listed = append(listed, shorten(value, mostOfValue))
 	}
-	return strings.Join(values, ", ")
+	text := strings.Join(listed, ", ")
+	if more := len(values) - mostListed; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+func shorten(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
 func atMost(d *time.Duration) string {
