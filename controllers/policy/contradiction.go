@@ -8,11 +8,27 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
+
+// mostScopes is how many scopes an ApiKey can have.
+const mostScopes = 8
 
 // contradiction is why a policy can never admit anything, whatever is asked and wherever; empty where it can. All
 // other bounds leave room: the schema sees to it that each for itself does, and no two speak of the same thing.
 func contradiction(p *v1alpha1.ApiKeyPolicy) string {
+	demanded := len(p.Spec.Scopes)
+	if _, further := p.Spec.Scopes[policy.Any]; further {
+		demanded--
+	}
+	if demanded > mostScopes {
+		return fmt.Sprintf("spec.scopes names %d that an ApiKey has to give, and it can give %d: move some to another policy", demanded, mostScopes)
+	}
+	return selectsNothing(p)
+}
+
+// selectsNothing is why no namespace can satisfy a policy's selector and what it asks of labels besides.
+func selectsNothing(p *v1alpha1.ApiKeyPolicy) string {
 	selects, err := selectorOf(p.Spec.NamespaceSelector)
 	if err != nil {
 		return err.Error()
