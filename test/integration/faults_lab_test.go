@@ -56,6 +56,7 @@ type lab struct {
 	window    time.Duration        // the managers' write window
 	offset    time.Duration        // by how much the API server's clock is ahead of the managers'
 	restoring bool                 // the managers run in restore mode
+	byDefault policyengine.Default // what becomes of namespaces that no policy selects
 	foreign   []string             // keys of others, which must be told nowhere either
 	lost      int                  // how often a newly published Secret was deleted by a fault
 	heard     []snapshot           // the ApiKey after each change, oldest first
@@ -88,6 +89,14 @@ func newLab(t *testing.T) *lab {
 // newLabOf is a lab whose ApiKey begins with that spec.
 func newLabOf(t *testing.T, spec string) *lab {
 	t.Helper()
+	l := emptyLab(t, spec, nil)
+	l.createApiKey()
+	return l
+}
+
+// emptyLab is a lab in a namespace with those labels, before there is an ApiKey.
+func emptyLab(t *testing.T, spec string, labels map[string]string) *lab {
+	t.Helper()
 	labClients.once.Do(func() {
 		labClients.admin, labClients.manager = admin(t).client(t), manager(t).client(t)
 	})
@@ -102,10 +111,9 @@ func newLabOf(t *testing.T, spec string) *lab {
 		name:    types.NamespacedName{Name: "probe"},
 		spec:    spec,
 	}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "lab-"}}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "lab-", Labels: labels}}
 	l.must(l.admin.Create(t.Context(), namespace))
 	l.name.Namespace = namespace.Name
-	l.createApiKey()
 	t.Cleanup(func() { l.takeEvents() })
 	return l
 }
@@ -203,7 +211,7 @@ func (l *lab) start(f fault) *process {
 		Settings:    lifecycle.Settings{PublishDelay: labPublishDelay, Fence: labFence, ExpiringWindow: labExpiringWindow},
 		WriteWindow: l.window,
 		ClockOffset: func() time.Duration { return l.offset },
-		Judge:       policy.NewBook(l.admin, policyengine.DenyByDefault),
+		Judge:       policy.NewBook(l.admin, l.byDefault),
 		RestoreMode: l.restoring,
 	})
 	return p

@@ -23,7 +23,7 @@ func (l *lab) sibling(name, spec string) *lab {
 		t: l.t, admin: l.admin, manager: l.manager, clock: l.clock, window: l.window, spec: spec,
 		events: events.NewFakeRecorder(1000),
 		name:   types.NamespacedName{Namespace: l.name.Namespace, Name: name},
-		ends:   l.ends,
+		ends:   l.ends, byDefault: l.byDefault,
 	}
 	s.createApiKey()
 	l.t.Cleanup(func() { s.takeEvents() })
