@@ -9,10 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
+	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
 )
 
 func TestUglyValuesAreAcceptedOrRefusedAsKnown(t *testing.T) {
@@ -81,4 +83,25 @@ func decodes(body []byte) error {
 		problems = append(problems, fmt.Errorf("the converter of unstructured objects says: %w", err))
 	}
 	return errors.Join(problems...)
+}
+
+// policyDecodes says why a policy that the API server sent is none that can be judged by.
+func policyDecodes(body []byte) error {
+	object := &unstructured.Unstructured{}
+	if err := object.UnmarshalJSON(body); err != nil {
+		return fmt.Errorf("it is no object: %w", err)
+	}
+	if _, err := apiobject.DecodePolicy(object); err != nil {
+		return err
+	}
+	selector := &metav1.LabelSelector{}
+	content, _, err := unstructured.NestedMap(object.Object, "spec", "namespaceSelector")
+	if err != nil {
+		return err
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, selector); err != nil {
+		return err
+	}
+	_, err = metav1.LabelSelectorAsSelector(selector)
+	return err
 }

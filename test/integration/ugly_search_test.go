@@ -8,26 +8,32 @@ import (
 	"testing"
 )
 
-// wholes set, between them, every field that the schema has, each with a value that is accepted. The search below
+// wholes set, between them, every field that the schemas of ApiKeys and, as the policy, of ApiKeyPolicies' specs have, each with a value that is accepted. The search below
 // replaces each of their parts in turn; it fails where the schema has a field that is missing here. Each map has one
 // member, someName.
 var wholes = map[string][]string{
 	"spec": {
 		`{
 		"displayName":"x","description":"x","owner":"x","tenant":"acme","permissions":["read"],"scopes":{"category":["general"]},
-		"expiresAt":"2027-01-10T23:59:59Z","suspended":true,"revoked":true,"deletionProtection":false,
-		"allowedCIDRs":["192.0.2.0/24"],"rateLimit":{"requests":1,"period":"1s","burst":1},"revision":2,"minRevision":2,
+		"expiresAt":"2027-01-10T23:59:59Z","suspended":true,"revoked":true,"revision":2,"minRevision":2,
 		"rotation":{"schedule":"@daily","timeZone":"UTC","gracePeriod":"1h"},
-		"format":{"prefix":"sk_","bytes":32},
+		"format":{"prefix":"sk_","bytes":32},"deletionProtection":true,"allowedCIDRs":["10.0.0.0/8"],"rateLimit":{"requests":1,"period":"1s","burst":1},
 		"secret":{"name":"x","key":"x","labels":{"category":"x"},"annotations":{"category":"x"},"type":"Opaque","data":{"category":"$(KEY)"},"deleteAfter":"1h"}}`,
 		`{"rotation":{"every":"2h"}}`,
 		`{"source":{"hash":{"sha256":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","hint":"x"}}}`,
 		`{"source":{"secretRef":{"name":"x","key":"x"}}}`,
 	},
+	"policy": {
+		`{"namespaceSelector":{"matchLabels":{"category":"x"},"matchExpressions":[{"key":"x","operator":"In","values":["x"]}]},
+		"permissions":["read"],"tenants":["acme"],"scopes":{"category":["general"]},"maxLifetime":"1h","allowImport":true,
+		"requireRotation":{"maxEvery":"1h","maxGracePeriod":"1h"},"maxRateLimit":{"requests":1,"period":"1s","burst":1},
+		"format":{"prefix":"sk_","minBytes":32},"enforcement":"Warn"}`,
+		`{"namespaceSelector":{},"tenantFromNamespaceLabel":"x"}`,
+	},
 	"status": {`{
 		"observedGeneration":1,"state":"Active","hint":"x",
 		"grant":{"tenant":"acme","permissions":["read"],"scopes":{"category":["general"]},"expiresAt":"2027-01-10T23:59:59Z",
-			"allowedCIDRs":["192.0.2.0/24"],"rateLimit":{"requests":1,"period":"1s","burst":1},"policy":"x"},
+			"allowedCIDRs":["10.0.0.0/8"],"rateLimit":{"requests":1,"period":"1s","burst":1},"policy":"x"},
 		"credentials":[{"revision":1,"state":"Current","hash":"v1:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","hint":"x","cause":"Issued",
 			"issuedAt":"2026-11-01T00:00:00Z","publishedAt":"2026-11-01T00:00:00Z","retiredAt":"2026-11-01T00:00:00Z","notAfter":"2026-12-01T00:00:00Z"}],
 		"secretRef":{"name":"x","uid":"x","resourceVersion":"1"},
@@ -80,7 +86,8 @@ func (p place) String() string {
 // child is the place one step further, in memory of its own.
 func (p place) child(step any) place { return append(append(place{}, p...), step) }
 
-// One object that does not decode stops every typed cache, whoever runs it, so there must be none. This
+// One object that does not decode stops every typed cache, whoever runs it, and a policy that cannot be read refuses
+// everywhere, so there must be none. This
 // searches for one: each candidate in each place of the schema.
 func TestEveryAcceptedValueDecodes(t *testing.T) {
 	t.Parallel()
@@ -94,7 +101,7 @@ func TestEveryAcceptedValueDecodes(t *testing.T) {
 				}
 			}
 			for _, p := range schemaPlaces(t, part) {
-				search(t, wholeWith(t, texts, p), p, send)
+				search(t, wholeWith(t, texts, p), p, send, decoder(part))
 			}
 		})
 	}
@@ -118,7 +125,7 @@ func wholeWith(t *testing.T, texts []string, at place) any {
 
 // search sends whole with each candidate at that place, and fails the test for each that is accepted and
 // does not decode.
-func search(t *testing.T, whole any, at place, send func(value string) ([]byte, error)) {
+func search(t *testing.T, whole any, at place, send func(value string) ([]byte, error), decode func([]byte) error) {
 	t.Helper()
 	for _, candidate := range candidates() {
 		value, _ := replaced(whole, at, json.RawMessage(candidate))
@@ -126,7 +133,7 @@ func search(t *testing.T, whole any, at place, send func(value string) ([]byte, 
 		if err != nil {
 			continue
 		}
-		if err := decodes(body); err != nil {
+		if err := decode(body); err != nil {
 			t.Errorf("%.100s is accepted as %s, but %v", candidate, at, err)
 		}
 	}
@@ -139,18 +146,33 @@ func dryRunner(t *testing.T, part string) func(value string) ([]byte, error) {
 	stored := admin.send(t, create(namespace, apiKey("searched", `{}`)))
 	return func(value string) ([]byte, error) {
 		as, r := admin, create(namespace, apiKey("candidate", value))
-		if part == "status" {
+		switch part {
+		case "status":
 			as, r = manager, updateStatus(namespace, "searched", withStatus(t, stored, value))
+		case "policy":
+			r = createPolicy(policyBody("candidate", value))
 		}
 		r.query = url.Values{"dryRun": {"All"}, "fieldValidation": {"Ignore"}}
 		return as.do(t.Context(), r)
 	}
 }
 
+// decoder is what must be able to read an accepted object.
+func decoder(part string) func([]byte) error {
+	if part == "policy" {
+		return policyDecodes
+	}
+	return decodes
+}
+
 // schemaPlaces are all places in the spec or status that the installed definition's schema speaks of.
 func schemaPlaces(t *testing.T, part string) []place {
 	t.Helper()
-	definition := kubectl(t, "", "get", "crd", "apikeys.apikey-operator.dev", "-o",
+	of := "apikeys"
+	if part == "policy" {
+		of, part = "apikeypolicies", "spec"
+	}
+	definition := kubectl(t, "", "get", "crd", of+".apikey-operator.dev", "-o",
 		"jsonpath={.spec.versions[0].schema.openAPIV3Schema.properties."+part+"}")
 	var found schema
 	if err := json.Unmarshal([]byte(definition), &found); err != nil {
