@@ -3,12 +3,14 @@ package apikey
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apispec"
+	"github.com/apikey-operator/apikey-operator/internal/keys"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
@@ -75,12 +77,12 @@ var blocks = map[lifecycle.Block]trouble{
 		message: "the key that spec.source names expired and never works again: give another one"},
 }
 
-// denials are the troubles of what is not granted, those by policy apart.
+// denials are the troubles of what is not granted, those by policy apart; %d is the least number of characters.
 var denials = map[lifecycle.Denial]trouble{
 	lifecycle.DeniedDuplicate: {reason: v1alpha1.ReasonDuplicateKey,
 		message: "another ApiKey has the same key, and its claim comes first: use another key here"},
 	lifecycle.DeniedWeak: {reason: v1alpha1.ReasonWeakKey,
-		message: "Secret %s holds a key that could be guessed: give it at least 20 characters, 8 of them different, and best 32 random bytes"},
+		message: "Secret %s holds a key that could be guessed: give it at least %d characters, 8 of them different, and best 32 random bytes"},
 	lifecycle.DeniedMalformed: {reason: v1alpha1.ReasonMalformedKey,
 		message: "Secret %s holds what no request can carry as a key: store 20 to 512 printable ASCII characters, without spaces and without a line break at the end"},
 }
@@ -98,6 +100,7 @@ func (s situation) denial() (trouble, bool) {
 		return trouble{reason: string(refusal.Code()), message: refusal.String()}, true
 	}
 	t, found := denials[s.plan.Denied]
+	t.message = strings.ReplaceAll(t.message, "%d", strconv.Itoa(max(keys.MinImportedLen, s.verdict.Format.Bytes)))
 	return t.about(secretOf(s.key)), found
 }
 

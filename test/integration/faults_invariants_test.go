@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
@@ -73,7 +74,8 @@ func (l *lab) noteAndCheckValue(key *v1alpha1.ApiKey, value string) {
 
 // stopped says whether an ApiKey need not work, going by what its author wants and its status.
 func stopped(key *v1alpha1.ApiKey) bool {
-	return key.Spec.Revoked || key.Spec.Suspended || key.Status.State == v1alpha1.StateExpired
+	state := key.Status.State
+	return key.Spec.Revoked || key.Spec.Suspended || state == v1alpha1.StateExpired || state == v1alpha1.StateDenied
 }
 
 // belowMin says whether the spec stops the credential of a value by its revision.
@@ -177,21 +179,29 @@ func (s snapshot) apiKey(t *testing.T) *v1alpha1.ApiKey {
 // accepts asks the verifier's own feed, index and decision.
 func (l *lab) accepts(s snapshot, value string) bool {
 	l.t.Helper()
-	if s.object == nil {
-		return false
-	}
+	return s.object != nil && l.decide(s, value, "").Reason == authn.Allowed
+}
+
+// decide is what a verifier that has heard of a snapshot, and of nothing else, answers a request with a key on a
+// route with that requirement.
+func (l *lab) decide(s snapshot, value, requirement string) authn.Decision {
+	l.t.Helper()
+	return decide(l.t, []any{s.object.DeepCopy()}, value, requirement, l.clock.Now())
+}
+
+// decide is what a verifier that has heard of these ApiKeys answers.
+func decide(t *testing.T, apiKeys []any, value, requirement string, now time.Time) authn.Decision {
+	t.Helper()
 	x := index.New()
-	feed := indexfeed.New(x, silent{}, l.clock, slog.New(slog.DiscardHandler))
-	l.must(feed.Add(s.object.DeepCopy()))
-	nothing, err := authn.ParseRequirement("")
-	l.must(err)
-	decision := authn.NewDecider(x).Decide(&authn.Request{
-		Ready:       true,
-		Requirement: nothing,
-		Credential:  authn.NewCredential([]byte(value)),
-		Now:         l.clock.Now(),
-	})
-	return decision.Reason == authn.Allowed
+	feed := indexfeed.New(x, silent{}, clocktesting.NewFakePassiveClock(now), slog.New(slog.DiscardHandler))
+	if err := feed.Replace(apiKeys, ""); err != nil {
+		t.Fatal(err)
+	}
+	demanded, err := authn.ParseRequirement(requirement)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return authn.NewDecider(x).Decide(&authn.Request{Ready: true, Requirement: demanded, Credential: authn.NewCredential([]byte(value)), Now: now})
 }
 
 func hashOf(value string) string { return keys.HashV1(value).Encode() }
