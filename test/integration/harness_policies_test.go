@@ -137,7 +137,7 @@ func putIntoEtcd(ctx context.Context, key, value string) error {
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(answer.Body)
 		return fmt.Errorf("etcd answered %s: %s", answer.Status, text)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -68,12 +69,17 @@ func TestARunningManagerMayDoAllThatIsAskedOfIt(t *testing.T) {
 	})
 }
 
-// runManager runs the controller until the test ends.
-func (l *lab) runManager() {
+// runManager runs the controller until the test ends, or until it is stopped. It sees the lab's namespace, and others
+// where that is asked for.
+func (l *lab) runManager(others ...string) (stop func()) {
 	l.t.Helper()
-	m, err := ctrl.NewManager(manager(l.t).config, l.managerOptions())
+	options := l.managerOptions()
+	for _, namespace := range others {
+		options.Cache.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	m, err := ctrl.NewManager(manager(l.t).config, options)
 	l.must(err)
-	ctx, stop := context.WithCancel(l.t.Context())
+	ctx, cancel := context.WithCancel(l.t.Context())
 	book := policy.NewBook(m.GetClient(), policyengine.DenyByDefault)
 	reconciler := apikey.New(apikey.Options{
 		Cached:      m.GetClient(),
@@ -91,12 +97,14 @@ func (l *lab) runManager() {
 	l.must(reconciler.SetupWithManager(ctx, m, book))
 	ended := make(chan error, 1)
 	go func() { ended <- m.Start(ctx) }()
-	l.t.Cleanup(func() {
-		stop()
+	stop = sync.OnceFunc(func() {
+		cancel()
 		if err := <-ended; err != nil {
 			l.t.Errorf("the manager ended with %v", err)
 		}
 	})
+	l.t.Cleanup(stop)
+	return stop
 }
 
 func (l *lab) managerOptions() ctrl.Options {
