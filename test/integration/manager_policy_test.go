@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/authn"
-	"github.com/apikey-operator/apikey-operator/internal/keys"
 	policyengine "github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
@@ -129,42 +127,6 @@ func TestTheStatusSaysWhatPolicyHasAgainstAnApiKey(t *testing.T) {
 	}
 }
 
-func TestATightenedPolicyWithdrawsTheGrantAndAWiderOneRestoresIt(t *testing.T) {
-	t.Parallel()
-	for title, c := range map[string]struct{ spec, wantGrant string }{
-		"of a key that expires":   {`{"permissions":["read"],"tenant":"acme","expiresAt":"2027-06-01T00:00:00Z"}`, `{"expiresAt":"2027-06-01T00:00:00Z"}`},
-		"of a key without an end": {`{"permissions":["read"],"tenant":"acme"}`, `null`},
-	} {
-		t.Run(title, func(t *testing.T) {
-			t.Parallel()
-			const wide = mayRead + `,"tenants":["acme"]`
-			l := grantedLab(t, c.spec, wide)
-			value, secret := l.value(), l.secret().ResourceVersion
-			l.policy("first", `"permissions":["write"],"tenants":["acme"]`)
-			l.work().expectWrites("put status")
-			l.expectDenied(v1alpha1.ReasonPermissionNotAllowed)
-			l.expectCredentials("1 Current")
-			l.expectEvents("Warning PermissionNotAllowed policy " + l.policyName("first"))
-			if got := asJSON(l.apiKey().Status.Grant); got != c.wantGrant {
-				t.Errorf("what is left of the grant is %s, want %s", got, c.wantGrant)
-			}
-			l.expectQuiet()
-			l.advance(time.Hour)
-
-			l.policy("first", wide)
-			l.work().expectWrites("put status")
-			l.expectGrantedBy("first")
-			l.expectAccepted(value, "the same key under a grant that was restored")
-			l.expectPublished(1)
-			l.expectEvents("Normal Accepted all that the spec asks for is granted again")
-			if l.secret().ResourceVersion != secret {
-				t.Error("the Secret was written")
-			}
-			l.expectQuiet()
-		})
-	}
-}
-
 func TestTheGrantNamesThePolicyAndHoldsAllThatWasAskedFor(t *testing.T) {
 	t.Parallel()
 	l := newPolicyLab(t, `{"permissions":["read"],"tenant":"acme","scopes":{"category":["general"]},"expiresAt":"2027-06-01T00:00:00Z",
@@ -188,29 +150,6 @@ func TestTheGrantNamesThePolicyAndHoldsAllThatWasAskedFor(t *testing.T) {
 	l.expectPublished(1)
 }
 
-func TestTheTenantFollowsTheLabelOfTheNamespace(t *testing.T) {
-	t.Parallel()
-	l := grantedLab(t, `{"permissions":["read"],"tenant":"acme"}`, mayRead+`,"tenantFromNamespaceLabel":"`+tenantLabel+`"`)
-	value := l.value()
-	l.labelNamespace(tenantLabel, "globex")
-	l.work().expectWrites("put status")
-	l.expectDenied(v1alpha1.ReasonTenantNotAllowed)
-	l.expectMessage(v1alpha1.ConditionAccepted, `spec.tenant: "acme" is not allowed, only globex`)
-	l.labelNamespace(tenantLabel, "")
-	l.work().expectWrites("put status")
-	l.expectDenied(v1alpha1.ReasonTenantNotAllowed)
-	l.expectMessage(v1alpha1.ConditionAccepted, "has no label "+tenantLabel)
-	l.edit(`{"spec":{"tenant":null}}`)
-	l.work()
-	l.expectDenied(v1alpha1.ReasonTenantNotAllowed)
-	l.edit(`{"spec":{"tenant":"acme"}}`)
-	l.labelNamespace(tenantLabel, "acme")
-	l.work().expectWrites("put status")
-	l.expectGrantedBy("first")
-	l.expectAccepted(value, "the same key in a namespace that has its tenant back")
-	l.expectPublished(1)
-}
-
 func TestAPolicyThatOnlyWarnsIsToldInACondition(t *testing.T) {
 	t.Parallel()
 	l := grantedLab(t, `{"permissions":["read"]}`, mayRead)
@@ -228,237 +167,6 @@ func TestAPolicyThatOnlyWarnsIsToldInACondition(t *testing.T) {
 	l.removePolicy("first")
 	l.work()
 	l.expectDenied(v1alpha1.ReasonNoPolicy)
-}
-
-func TestALifetimeThatIsTooLongIsGrantedWhenTimeHasShortenedIt(t *testing.T) {
-	t.Parallel()
-	l := newPolicyLab(t, `{"permissions":["read"],"expiresAt":"2027-01-11T18:00:00Z"}`) // in 30 hours
-	l.policy("first", mayRead+`,"maxLifetime":"24h"`)
-	p := l.work()
-	l.expectDenied(v1alpha1.ReasonLifetimeTooLong)
-	result, err := p.reconcile()
-	l.must(err)
-	if result.RequeueAfter != 6*time.Hour {
-		t.Fatalf("the manager comes back after %s, want 6h", result.RequeueAfter)
-	}
-	l.advance(6*time.Hour - time.Second)
-	_, err = p.reconcile()
-	l.must(err)
-	l.expectCredentials("")
-	l.advance(time.Second)
-	l.work().expectWrites("put status, create Secret, put status")
-	l.expectState(v1alpha1.StateExpiring, v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
-	l.expectPublished(1)
-}
-
-func TestTheFormatOfThePolicyIsUsedAtTheNextMint(t *testing.T) {
-	t.Parallel()
-	recognised := func(l *lab, prefix string, bytes int) {
-		t.Helper()
-		if hint, ok := (keys.Format{Prefix: prefix, Bytes: bytes}).Recognize([]byte(l.value())); !ok || hint != l.apiKey().Status.Hint {
-			t.Errorf("the key with the hint %q, in the status %q, is none of the prefix %s with %d bytes", hint, l.apiKey().Status.Hint, prefix, bytes)
-		}
-	}
-	l := grantedLab(t, `{"permissions":["read"]}`, mayRead+`,"format":{"prefix":"sk_live_","minBytes":40}`)
-	recognised(l, "sk_live_", 40)
-	first := l.value()
-	l.policy("first", mayRead+`,"format":{"prefix":"sk_next_","minBytes":24}`)
-	l.work().expectWrites("")
-	l.expectAccepted(first, "a key of the format that was demanded before")
-	l.edit(`{"spec":{"revision":2}}`)
-	l.work()
-	recognised(l, "sk_next_", keys.DefaultBytes)
-	l.expectAccepted(first, "the replaced key in its grace period")
-	l.edit(`{"spec":{"revision":3,"format":{"bytes":64}}}`)
-	l.work()
-	recognised(l, "sk_next_", 64)
-	if got := l.apiKey().Spec.Format.Prefix; got != "" {
-		t.Errorf("the prefix %q was written to the spec", got)
-	}
-}
-
-func TestInRestoreModeAKeyIsRecognisedByTheFormatOfThePolicy(t *testing.T) {
-	t.Parallel()
-	restore := func(t *testing.T, members string) (*lab, string) {
-		l := grantedLab(t, `{"permissions":["read"]}`, mayRead+`,"format":{"prefix":"sk_live_","minBytes":40}`)
-		value := l.value()
-		l.policy("first", mayRead+members)
-		l.must(l.admin.Delete(t.Context(), l.apiKey()))
-		l.createApiKey()
-		l.takeEvents()
-		l.restoring = true
-		return l, value
-	}
-	t.Run("the same", func(t *testing.T) {
-		t.Parallel()
-		l, value := restore(t, `,"format":{"prefix":"sk_live_","minBytes":40}`)
-		p := l.start(fault{})
-		p.passes(1) // records the key, which consumers have had all the time
-		l.advance(labPublishDelay)
-		p.settle()
-		l.expectGrantedBy("first")
-		l.expectEvents("Warning Restored took over the credential of revision 1")
-		if l.value() != value {
-			t.Error("another key was issued")
-		}
-	})
-	t.Run("another", func(t *testing.T) {
-		t.Parallel()
-		l, value := restore(t, "")
-		l.published = nil
-		l.work()
-		l.expectState(v1alpha1.StatePending, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSecretConflict)
-		l.expectRefused(value, "a key of a format that nobody demands")
-	})
-	t.Run("no policy any more", func(t *testing.T) {
-		t.Parallel()
-		l, value := restore(t, "")
-		l.published = nil
-		l.removePolicy("first")
-		l.work()
-		l.expectDenied(v1alpha1.ReasonNoPolicy)
-		l.expectCredentials("")
-		l.expectRefused(value, "a key that no policy allows")
-	})
-}
-
-func TestAPolicyMayRaiseTheBoundOnReferencedKeys(t *testing.T) {
-	t.Parallel()
-	l := newPolicyLab(t, referenceSpec)
-	l.policy("first", mayRead+`,"allowImport":true,"format":{"minBytes":40}`)
-	l.vault(importedKey) // of 24 characters
-	l.work()
-	l.expectState(v1alpha1.StateDenied, v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonWeakKey)
-	l.expectMessage(v1alpha1.ConditionAccepted, "give it at least 40 characters")
-	l.expectRefused(importedKey, "a referenced key that is shorter than policy demands")
-	l.putIntoVault(importedKey + "-and-16-letters-more")
-	l.work()
-	l.expectGrantedBy("first")
-	l.expectAccepted(importedKey+"-and-16-letters-more", "a referenced key of as many characters as policy demands")
-}
-
-// mintedLab is a lab with a Pending on its way, and the process that holds its plaintext.
-func mintedLab(t *testing.T) (*lab, *process) {
-	t.Helper()
-	l := newPolicyLab(t, `{"permissions":["read"]}`)
-	l.policy("first", mayRead)
-	p := l.start(fault{})
-	p.passes(1)
-	l.expectCredentials("1 Pending")
-	return l, p
-}
-
-func TestACredentialOnItsWayIsNotPublishedWithoutItsGrant(t *testing.T) {
-	t.Parallel()
-	l, p := mintedLab(t)
-	l.policy("first", "")
-	p.settle()
-	l.expectDenied(v1alpha1.ReasonPermissionNotAllowed)
-	l.expectNoSecret()
-	l.expectPublished(0)
-	p.expectWrites("put status, put status")
-
-	l.policy("first", mayRead)
-	l.work()
-	l.expectGrantedBy("first")
-	l.expectPublished(1)
-	l.expectAccepted(l.value(), "the key that was issued with the grant")
-	for range 3 { // until what nobody holds has left the record
-		l.advance(labLanded)
-		l.work()
-	}
-	if got := l.apiKey().Status.Credentials; len(got) != 1 {
-		t.Errorf("the status lists %d credentials, want the current one alone", len(got))
-	}
-}
-
-func TestACredentialOnItsWayThatIsGrantedAgainInTimeIsPublishedOnce(t *testing.T) {
-	t.Parallel()
-	l, p := mintedLab(t)
-	l.policy("first", "")
-	l.policy("first", mayRead)
-	p.settle()
-	l.expectGrantedBy("first")
-	l.expectPublished(1)
-	l.expectCredentials("1 Current")
-}
-
-func TestWhatEndedWhileTheGrantWasWithdrawnNeverComesBack(t *testing.T) {
-	t.Parallel()
-	const expiring = `{"permissions":["read"],"expiresAt":"2027-01-10T13:00:00Z"}` // in an hour
-	later := `{"spec":{"expiresAt":"2027-01-20T00:00:00Z"}}`
-	cases := map[string]struct {
-		spec    string
-		happens func(*lab)
-		revived bool // with another credential
-	}{
-		"expired, and given more time": {expiring, func(l *lab) {
-			l.advance(2 * time.Hour)
-			l.work()
-			l.edit(later)
-			l.work()
-		}, true},
-		"expired while no manager ran, and given more time": {expiring, func(l *lab) {
-			l.advance(2 * time.Hour)
-			l.edit(later)
-		}, true},
-		"given more time first, and past what was granted": {expiring, func(l *lab) {
-			l.edit(later)
-			l.work()
-			l.advance(2 * time.Hour)
-			l.work()
-		}, true},
-		"given no end, and past what was granted": {expiring, func(l *lab) {
-			l.edit(`{"spec":{"expiresAt":null}}`)
-			l.work()
-			l.advance(2 * time.Hour)
-		}, true},
-		"expired": {expiring, func(l *lab) {
-			l.advance(2 * time.Hour)
-			l.work()
-		}, false},
-		"revoked": {`{"permissions":["read"]}`, func(l *lab) {
-			l.edit(`{"spec":{"revoked":true}}`)
-			l.work()
-		}, false},
-		"below the least revision": {`{"permissions":["read"]}`, func(l *lab) {
-			l.edit(`{"spec":{"minRevision":2}}`)
-			l.work()
-		}, true},
-		"replaced, and past its grace period": {`{"permissions":["read"],"revision":2,"rotation":{"gracePeriod":"1h"}}`, func(l *lab) {
-			l.policy("first", mayRead)
-			l.edit(`{"spec":{"revision":3}}`)
-			l.work()
-			l.policy("first", "")
-			l.work()
-			l.advance(2 * time.Hour)
-			l.work()
-		}, true},
-	}
-	for title, c := range cases {
-		t.Run(title, func(t *testing.T) {
-			t.Parallel()
-			l := grantedLab(t, c.spec, mayRead)
-			old := l.value()
-			l.policy("first", "")
-			l.work()
-			l.expectRefused(old, "a key whose grant was withdrawn")
-			c.happens(l)
-			l.published = slices.DeleteFunc(l.published, func(v string) bool { return v == old })
-			l.dead = append(l.dead, old)
-			l.policy("first", mayRead)
-			l.work()
-			l.expectRefused(old, "a key that ended meanwhile")
-			l.hear()
-			l.expectRefused(old, "a key that ended meanwhile, by the latest news")
-			if !c.revived {
-				l.expectPublished(0)
-				return
-			}
-			l.expectPublished(1)
-			l.expectAccepted(l.value(), "the key that was issued instead")
-		})
-	}
 }
 
 func TestByDefaultAllIsAllowedButImportsAndEverything(t *testing.T) {
