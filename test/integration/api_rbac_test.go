@@ -117,6 +117,9 @@ func TestTheServiceAccountsMayDoNothingElse(t *testing.T) {
 		"get,list,update,watch admissionregistration.k8s.io/validatingwebhookconfigurations apikey-operator",
 		"get,list,watch apikey-operator.dev/apikeys",
 		"update apikey-operator.dev/apikeys/status",
+		"get,list,watch /namespaces",
+		"get,list,watch apikey-operator.dev/apikeypolicies",
+		"update apikey-operator.dev/apikeypolicies/status",
 	}
 	cases := map[string]struct {
 		who       identity

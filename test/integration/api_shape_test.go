@@ -2,6 +2,7 @@ package integration
 
 import (
 	"encoding/json"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -124,11 +125,15 @@ func TestColumnsOfKubectlGet(t *testing.T) {
 	}
 }
 
-func TestCategoryListsApiKeys(t *testing.T) {
+func TestCategoryListsApiKeysAndPolicies(t *testing.T) {
 	t.Parallel()
 	namespace := shown(t)
 	got := strings.Fields(kubectl(t, "", "get", "security", "-n", namespace, "-o", "name"))
 	want := []string{"apikey.apikey-operator.dev/monitor", "apikey.apikey-operator.dev/plain"}
+	if standing := "apikeypolicy.apikey-operator.dev/everything-for-a-tenant"; !slices.Contains(got, standing) {
+		t.Errorf("kubectl get security lists %q, want %s among them", got, standing)
+	}
+	got = slices.DeleteFunc(got, func(name string) bool { return strings.HasPrefix(name, "apikeypolicy.") }) // those of other tests
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("kubectl get security (-want +got):\n%s", diff)
 	}
