@@ -145,6 +145,9 @@ const (
 	// ReasonRotationTooRare: the key is rotated less often than the policy demands.
 	ReasonRotationTooRare = "RotationTooRare"
 
+	// ReasonRotationOverdue: the current credential is older than the policy allows, and cannot be replaced.
+	ReasonRotationOverdue = "RotationOverdue"
+
 	// ReasonGracePeriodTooLong: a replaced credential would work for longer than the policy allows.
 	ReasonGracePeriodTooLong = "GracePeriodTooLong"
 

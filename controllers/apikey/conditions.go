@@ -99,9 +99,24 @@ func (s situation) denial() (trouble, bool) {
 		refusal := s.verdict.Refusal
 		return trouble{reason: string(refusal.Code()), message: refusal.String()}, true
 	}
+	if s.plan.Denied == lifecycle.DeniedOverdue {
+		return s.overdue(), true
+	}
 	t, found := denials[s.plan.Denied]
 	t.message = strings.ReplaceAll(t.message, "%d", strconv.Itoa(max(keys.MinImportedLen, s.verdict.Format.Bytes)))
 	return t.about(secretOf(s.key)), found
+}
+
+// overdue is why a credential that should have been replaced counts for nothing.
+func (s situation) overdue() trouble {
+	why := "its Secret cannot be written"
+	if block, found := blocks[s.plan.Blocked]; found {
+		why = block.about(secretOf(s.key)).message
+	} else if s.failure != nil {
+		why = s.failure.Error()
+	}
+	return trouble{reason: v1alpha1.ReasonRotationOverdue, message: fmt.Sprintf(
+		"policy %s demands a rotation every %s, and the current credential, which is older, cannot be replaced: %s", s.verdict.Policy, s.verdict.MaxEvery, why)}
 }
 
 // trouble is the first of what is wrong.

@@ -8,7 +8,8 @@ import (
 
 // desired is what an ApiKey asks for, with what is wrong about it in a way that its schema cannot tell. Then there
 // is no rotation by time, and all else goes on.
-func (r *Reconciler) desired(key *v1alpha1.ApiKey) (lifecycle.Desired, error) {
+func (r *Reconciler) desired(v view) (lifecycle.Desired, error) {
+	key := v.key
 	rotation, err := r.rotations.Of(key.Spec.Rotation, r.Clock.Now())
 	return lifecycle.Desired{
 		ID:          string(key.UID),
@@ -18,6 +19,7 @@ func (r *Reconciler) desired(key *v1alpha1.ApiKey) (lifecycle.Desired, error) {
 		Revision:    key.Spec.Revision,
 		MinRevision: key.Spec.MinRevision,
 		Rotation:    rotation.Rotation,
+		MaxAge:      v.verdict.MaxEvery,
 		RevealFor:   apispec.DurationOf(key.Spec.Secret.DeleteAfter),
 		Source:      apispec.SourceOf(key),
 	}, err

@@ -35,7 +35,7 @@ func changes(before, after *v1alpha1.ApiKey, plan lifecycle.Plan) []notice {
 			"the key expires at " + expiryText(after) + ": set a later spec.expiresAt to keep it"})
 	}
 	if begins(before, after, v1alpha1.ConditionAccepted) && meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionAccepted) != nil {
-		events = append(events, notice{corev1.EventTypeNormal, v1alpha1.ReasonAccepted, "Grant", "all that the spec asks for is granted again"})
+		events = append(events, notice{corev1.EventTypeNormal, v1alpha1.ReasonAccepted, "Grant", "all that the spec asks for is granted now"})
 	}
 	if before.Status.State != after.Status.State {
 		events = append(events, stateChange(before.Status.State, after)...)

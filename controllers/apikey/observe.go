@@ -171,7 +171,7 @@ func (r *Reconciler) plan(v *view) lifecycle.Plan {
 		observed.GrantExpiresAt = timeOf(grant.ExpiresAt)
 	}
 	var desired lifecycle.Desired
-	desired, v.invalid = r.desired(v.key)
+	desired, v.invalid = r.desired(*v)
 	plan := lifecycle.Next(desired, observed, r.Settings, r.Clock.Now())
 	if later := v.verdict.Later; !later.IsZero() && (plan.Wake.IsZero() || later.Before(plan.Wake)) {
 		plan.Wake = later

@@ -83,7 +83,12 @@ func withdrawn(key *v1alpha1.ApiKey, plan lifecycle.Plan) *v1alpha1.Grant {
 
 // deniesAll says whether nothing that the spec asks for is granted.
 func deniesAll(plan lifecycle.Plan) bool {
-	return plan.Denied == lifecycle.DeniedByPolicy || plan.Denied == lifecycle.DeniedDuplicate
+	switch plan.Denied {
+	case lifecycle.DeniedByPolicy, lifecycle.DeniedOverdue, lifecycle.DeniedDuplicate:
+		return true
+	case lifecycle.NotDenied, lifecycle.DeniedWeak, lifecycle.DeniedMalformed:
+	}
+	return false
 }
 
 func stateOf(key *v1alpha1.ApiKey, plan lifecycle.Plan) v1alpha1.ApiKeyState {
@@ -114,7 +119,7 @@ func isDenied(plan lifecycle.Plan) bool {
 		return false
 	case lifecycle.DeniedWeak, lifecycle.DeniedMalformed:
 		return len(plan.Credentials) == 0
-	case lifecycle.DeniedByPolicy, lifecycle.DeniedDuplicate:
+	case lifecycle.DeniedByPolicy, lifecycle.DeniedOverdue, lifecycle.DeniedDuplicate:
 	}
 	return true
 }

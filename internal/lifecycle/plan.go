@@ -5,8 +5,11 @@ import "time"
 // Next plans the next action. What policy refuses is not granted, whatever else becomes of it.
 func Next(d Desired, o Observed, s Settings, now time.Time) Plan {
 	plan := next(d, o, s, now)
-	if o.Refused {
+	switch at := instantOf(now, o.ClockOffset); {
+	case o.Refused:
 		plan.Denied = DeniedByPolicy
+	case plan.Denied == NotDenied:
+		plan = withOverdue(plan, d, at)
 	}
 	return plan
 }

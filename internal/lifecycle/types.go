@@ -33,8 +33,11 @@ type Desired struct {
 	Revision    int64     // rotate, with grace, what is below it
 	MinRevision int64     // replace at once what is below it
 	Rotation    Rotation
-	RevealFor   time.Duration // how long a Secret stays that was written; zero: for good
-	Source      Source
+	// MaxAge is how old a credential may get by policy before it must have been replaced; zero: as old as it likes.
+	MaxAge time.Duration
+
+	RevealFor time.Duration // how long a Secret stays that was written; zero: for good
+	Source    Source
 }
 
 // SourceKind says where a key comes from.
@@ -174,6 +177,9 @@ const (
 	NotDenied Denial = iota
 	// DeniedByPolicy: policy refuses what the spec asks for. Nothing of it works, and nothing is issued.
 	DeniedByPolicy
+	// DeniedOverdue: the current credential is older than policy allows, and something keeps it from being replaced.
+	// Nothing works until it is; replacing it goes on.
+	DeniedOverdue
 	// DeniedDuplicate: another ApiKey has the same key. Nothing of this one works.
 	DeniedDuplicate
 	// DeniedWeak: the referenced value could be guessed. What was accepted before keeps its grace.

@@ -34,7 +34,7 @@ func Evaluate(r Request, namespace Namespace, policies []Policy, byDefault Defau
 			v.Later = earliest(v.Later, p.later(r, now))
 		case !v.Admitted || p.Name < v.Policy:
 			selected = true
-			v.Admitted, v.Policy, v.Format = true, p.Name, p.Format
+			v.Admitted, v.Policy, v.Format, v.MaxEvery = true, p.Name, p.Format, p.maxEvery()
 		}
 	}
 	slices.SortFunc(v.Warnings, Finding.byPolicy)
@@ -58,6 +58,14 @@ func (p *Policy) Selects(labels map[string]string) bool {
 // Admits says whether a policy that selects the namespace is satisfied by a request, whether or not it only warns.
 func (p *Policy) Admits(r Request, namespace Namespace, now time.Time) bool {
 	return p.Unreadable == "" && len(p.against(r, namespace, now)) == 0
+}
+
+// maxEvery is how often at least a key must be rotated; zero: any rotation will do.
+func (p *Policy) maxEvery() time.Duration {
+	if p.RequireRotation == nil || p.RequireRotation.MaxEvery == nil {
+		return 0
+	}
+	return *p.RequireRotation.MaxEvery
 }
 
 type refusal struct {

@@ -124,8 +124,10 @@ type Verdict struct {
 	Admitted bool
 	// Policy is the one that admits, the first by name; empty where AllowByDefault does.
 	Policy string
-	// Format is what that policy demands of the key.
-	Format Format
+	// Format is what that policy demands of the key, and MaxEvery how often at least it must be rotated; zero: any
+	// rotation will do.
+	Format   Format
+	MaxEvery time.Duration
 	// Refusal is what the policy that came closest has against the request, where none admits it.
 	Refusal Finding
 	// Warnings are what policies have against it that only warn, by name.

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -189,6 +190,9 @@ func (l *lab) decide(s snapshot, value, requirement string) authn.Decision {
 	return decide(l.t, []any{s.object.DeepCopy()}, value, requirement, l.clock.Now())
 }
 
+// requester is where all requests of the labs come from.
+var requester = netip.MustParseAddr("10.1.2.3")
+
 // decide is what a verifier that has heard of these ApiKeys answers.
 func decide(t *testing.T, apiKeys []any, value, requirement string, now time.Time) authn.Decision {
 	t.Helper()
@@ -201,7 +205,9 @@ func decide(t *testing.T, apiKeys []any, value, requirement string, now time.Tim
 	if err != nil {
 		t.Fatal(err)
 	}
-	return authn.NewDecider(x).Decide(&authn.Request{Ready: true, Requirement: demanded, Credential: authn.NewCredential([]byte(value)), Now: now})
+	return authn.NewDecider(x).Decide(&authn.Request{
+		Ready: true, Requirement: demanded, Credential: authn.NewCredential([]byte(value)), Address: requester, Now: now,
+	})
 }
 
 func hashOf(value string) string { return keys.HashV1(value).Encode() }

@@ -81,7 +81,7 @@ func TestNothingIsMintedForWhatNoPolicyAllows(t *testing.T) {
 	l.expectGrantedBy("first")
 	l.expectPublished(1)
 	l.expectAccepted(l.value(), "a key that a policy allows by now")
-	l.expectEvents("Normal Accepted all that the spec asks for is granted again", "Normal Issued published the credential of revision 1")
+	l.expectEvents("Normal Accepted all that the spec asks for is granted now", "Normal Issued published the credential of revision 1")
 	l.expectQuiet()
 }
 

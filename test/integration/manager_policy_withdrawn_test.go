@@ -37,7 +37,7 @@ func TestATightenedPolicyWithdrawsTheGrantAndAWiderOneRestoresIt(t *testing.T) {
 			l.expectGrantedBy("first")
 			l.expectAccepted(value, "the same key under a grant that was restored")
 			l.expectPublished(1)
-			l.expectEvents("Normal Accepted all that the spec asks for is granted again")
+			l.expectEvents("Normal Accepted all that the spec asks for is granted now")
 			if l.secret().ResourceVersion != secret {
 				t.Error("the Secret was written")
 			}

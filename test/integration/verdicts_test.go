@@ -54,9 +54,9 @@ var rulebooks = map[string]rulebook{
 			"the other separator":              {spec: `{"permissions":["payments.refund"]}`, wantRefusal: `PermissionNotAllowed: policy NSp does not allow this: spec.permissions: "payments.refund" is not allowed, only payments:*, read`},
 			"a wildcard below a plain one":     {spec: `{"permissions":["read:*"]}`, wantRefusal: `PermissionNotAllowed: policy NSp does not allow this: spec.permissions: "read:*" is not allowed, only payments:*, read`},
 			"one that is listed and another":   {spec: `{"permissions":["read","write"]}`, wantRefusal: `PermissionNotAllowed: policy NSp does not allow this: spec.permissions: "write" is not allowed, only payments:*, read`},
-			"a tenant, where none is listed":   {spec: `{"tenant":"acme"}`, wantRefusal: `TenantNotAllowed: policy NSp does not allow this: spec.tenant: "acme" is not allowed, only none`},
-			"a scope, where none is listed":    {spec: `{"scopes":{"category":["general"]}}`, wantRefusal: `ScopeNotAllowed: policy NSp does not allow this: spec.scopes: "category" is not allowed, only none`},
-			"an import, where none is allowed": {spec: `{"source":{"hash":{"sha256":"HASH"}}}`, wantRefusal: "ImportNotAllowed: policy NSp does not allow this: spec.source: keys that come from elsewhere are not allowed"},
+			"a tenant, where none is listed":   {spec: `{"tenant":"acme"}`, wantRefusal: `TenantNotAllowed: policy NSp does not allow this: spec.tenant: "acme" is not allowed, nor is any other`},
+			"a scope, where none is listed":    {spec: `{"scopes":{"category":["general"]}}`, wantRefusal: `ScopeNotAllowed: policy NSp does not allow this: spec.scopes: "category" is not allowed, nor is any other`},
+			"an import, where none is allowed": {spec: `{"source":{"hash":{"sha256":"HASH"}}}`, wantRefusal: "ImportNotAllowed: policy NSp does not allow this: spec.source: keys that come from elsewhere are not allowed: leave source out"},
 		},
 	},
 	"tenants": {
@@ -66,7 +66,7 @@ var rulebooks = map[string]rulebook{
 			"another":          {spec: `{"tenant":"initech"}`, wantRefusal: `TenantNotAllowed: policy NSt does not allow this: spec.tenant: "initech" is not allowed, only acme, globex`},
 			"in another case":  {spec: `{"tenant":"Acme"}`, wantRefusal: `TenantNotAllowed: policy NSt does not allow this: spec.tenant: "Acme" is not allowed, only acme, globex`},
 			"none":             {spec: `{}`, wantRefusal: "TenantRequired: policy NSt does not allow this: spec.tenant: is required: give one of acme, globex"},
-			"none, and beyond": {spec: `{"permissions":["x"]}`, wantRefusal: `PermissionNotAllowed: policy NSt does not allow this: spec.permissions: "x" is not allowed, only none; spec.tenant: is required: give one of acme, globex`},
+			"none, and beyond": {spec: `{"permissions":["x"]}`, wantRefusal: `PermissionNotAllowed: policy NSt does not allow this: spec.permissions: "x" is not allowed, nor is any other; spec.tenant: is required: give one of acme, globex`},
 		},
 	},
 	"label": {
@@ -81,8 +81,8 @@ var rulebooks = map[string]rulebook{
 	"no-label": {
 		policies: map[string]string{"l": `{"tenantFromNamespaceLabel":"example.com/tenant"}`},
 		asked: map[string]asked{
-			"any tenant": {spec: `{"tenant":"acme"}`, wantRefusal: "TenantNotAllowed: policy NSl does not allow this: spec.tenant: namespace NS has no label example.com/tenant, which names the tenant that its keys speak for"},
-			"none":       {spec: `{}`, wantRefusal: "TenantNotAllowed: policy NSl does not allow this: spec.tenant: namespace NS has no label example.com/tenant, which names the tenant that its keys speak for"},
+			"any tenant": {spec: `{"tenant":"acme"}`, wantRefusal: "TenantNotAllowed: policy NSl does not allow this: spec.tenant: namespace NS has no label example.com/tenant, which names the tenant that its keys speak for: ask whoever administers the cluster for it"},
+			"none":       {spec: `{}`, wantRefusal: "TenantNotAllowed: policy NSl does not allow this: spec.tenant: namespace NS has no label example.com/tenant, which names the tenant that its keys speak for: ask whoever administers the cluster for it"},
 		},
 	},
 	"scopes": {
@@ -91,9 +91,9 @@ var rulebooks = map[string]rulebook{
 			"what is listed":        {spec: `{"scopes":{"category":["general"],"region":["eu","us"]}}`, wantPolicy: "s"},
 			"a value that is not":   {spec: `{"scopes":{"category":["general","secret"],"region":["eu"]}}`, wantRefusal: `ScopeNotAllowed: policy NSs does not allow this: spec.scopes.category: "secret" is not allowed, only general, archive`},
 			"a scope that is not":   {spec: `{"scopes":{"category":["general"],"region":["eu"],"team":["a"]}}`, wantRefusal: `ScopeNotAllowed: policy NSs does not allow this: spec.scopes: "team" is not allowed, only category, region`},
-			"one of the two":        {spec: `{"scopes":{"category":["general"]}}`, wantRefusal: "ScopeRequired: policy NSs does not allow this: spec.scopes.region: is required: give some of *"},
-			"none":                  {spec: `{}`, wantRefusal: "ScopeRequired: policy NSs does not allow this: spec.scopes.category: is required: give some of general, archive; spec.scopes.region: is required: give some of *"},
-			"the wildcard, as such": {spec: `{"scopes":{"category":["general"],"region":["eu"]},"permissions":["*"]}`, wantRefusal: `PermissionNotAllowed: policy NSs does not allow this: spec.permissions: "*" is not allowed, only none`},
+			"one of the two":        {spec: `{"scopes":{"category":["general"]}}`, wantRefusal: "ScopeRequired: policy NSs does not allow this: spec.scopes.region: is required: give any"},
+			"none":                  {spec: `{}`, wantRefusal: "ScopeRequired: policy NSs does not allow this: spec.scopes.category: is required: give some of general, archive; spec.scopes.region: is required: give any"},
+			"the wildcard, as such": {spec: `{"scopes":{"category":["general"],"region":["eu"]},"permissions":["*"]}`, wantRefusal: `PermissionNotAllowed: policy NSs does not allow this: spec.permissions: "*" is not allowed, nor is any other`},
 		},
 	},
 	"limits": {
@@ -120,7 +120,7 @@ var rulebooks = map[string]rulebook{
 			"with a longer grace":      {spec: `{"rotation":{"every":"720h","gracePeriod":"25h"}}`, wantRefusal: "GracePeriodTooLong: policy NSr does not allow this: spec.rotation.gracePeriod: 25h is not allowed, only at most 24h"},
 			"only a grace period":      {spec: `{"rotation":{"gracePeriod":"1h"}}`, wantRefusal: "RotationRequired: policy NSr does not allow this: spec.rotation: is required: give every or schedule, at most 720h apart"},
 			"none":                     {spec: `{}`, wantRefusal: "RotationRequired: policy NSr does not allow this: spec.rotation: is required: give every or schedule, at most 720h apart"},
-			"an import":                {spec: `{"source":{"hash":{"sha256":"HASH"}}}`, wantRefusal: "RotationRequired: policy NSr does not allow this: spec.source: a key that comes from elsewhere cannot be seen to rotate, which is required"},
+			"an import":                {spec: `{"source":{"hash":{"sha256":"HASH"}}}`, wantRefusal: "RotationRequired: policy NSr does not allow this: spec.source: a key that comes from elsewhere cannot be seen to rotate, which is required: leave source out"},
 		},
 	},
 	"format": {
