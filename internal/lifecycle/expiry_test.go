@@ -86,8 +86,9 @@ func TestMoreTimeAtTheVeryEndWaitsUntilItIsCertain(t *testing.T) {
 		return Observed{GrantExpiresAt: at, Secret: ours("a"), Credentials: standing, Held: held("b", now.Add(-time.Hour))}
 	}
 	undecided := Plan{Undecided: true, Credentials: standing, Wake: now.Add(soon)}
-	renewed := Plan{Action: Mint, Credential: minted(2, Renewed), Wake: later}
-	goesOn := waking(now.Add(lands), Plan{Credentials: []Credential{current, retiredAt(now).on(pending)}})
+	givenUp := []Credential{current, retiredAt(now).on(pending)}
+	renewed := Plan{Action: Wait, Lapsed: true, Credentials: givenUp, Wake: now.Add(lands)}
+	goesOn := waking(now.Add(lands), Plan{Credentials: givenUp})
 	died := granted(now)
 	died.RecordedExpired = true
 	imported := granted(now)
@@ -122,7 +123,7 @@ func TestMoreTimeAtTheVeryEndWaitsUntilItIsCertain(t *testing.T) {
 			Desired{ExpiresAt: now.Add(time.Second)}, granted(now.Add(2 * time.Second)), undecided,
 		},
 		"to one that has come: the key is dead": {
-			Desired{ExpiresAt: now}, granted(now.Add(time.Second)), Plan{Expired: true, Credentials: standing},
+			Desired{ExpiresAt: now}, granted(now.Add(time.Second)), Plan{Expired: true, Credentials: givenUp, Wake: now.Add(lands)},
 		},
 		"not at all: it is waited for": {
 			Desired{ExpiresAt: now.Add(time.Second)}, granted(now.Add(time.Second)), waking(now.Add(time.Second), goesOn),
@@ -146,5 +147,78 @@ func TestMoreTimeAtTheVeryEndWaitsUntilItIsCertain(t *testing.T) {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestMoreTimeWaitsUntilNoWriteOfTheDeadKeyCanLand is about keys that expired while a credential was on its way: it never
+// works, but may come to stand in the Secret.
+func TestMoreTimeWaitsUntilNoWriteOfTheDeadKeyCanLand(t *testing.T) {
+	current, pending := credential(1, Current, "a"), credential(2, Pending, "b")
+	landing, landed := retiredAt(now.Add(time.Second-lands)).on(pending), retiredAt(now.Add(-lands)).on(pending)
+	ahead := retiredAt(now.Add(time.Hour)).on(pending)
+	died := func(secret Secret, standing ...Credential) Observed {
+		return Observed{RecordedExpired: true, GrantExpiresAt: now.Add(-time.Hour), Secret: secret, Credentials: standing,
+			Held: held("b", now.Add(-time.Hour))}
+	}
+	waits := func(wake time.Duration, standing ...Credential) Plan {
+		return Plan{Action: Wait, Lapsed: true, Wake: now.Add(wake), Credentials: standing}
+	}
+	renewed := Plan{Action: Mint, Credential: minted(2, Renewed)}
+	absent, foreign := Secret{State: SecretAbsent}, Secret{State: SecretForeign}
+	cases := map[string]struct {
+		observed Observed
+		want     Plan
+	}{
+		"nothing was on its way: it is renewed": {
+			died(ours("a"), current), renewed,
+		},
+		"one was on its way: it is given up, and waited for": {
+			died(ours("a"), current, pending), waits(lands, current, retiredAt(now).on(pending)),
+		},
+		"the first one was, and the Secret has not come yet": {
+			died(absent, pending), waits(lands, retiredAt(now).on(pending)),
+		},
+		"one was, though nobody looked when the key expired": {
+			Observed{GrantExpiresAt: now.Add(-time.Hour), Secret: ours("a"), Credentials: []Credential{current, pending}},
+			waits(lands, current, retiredAt(now).on(pending)),
+		},
+		"it may land yet": {
+			died(ours("a"), current, landing), waits(time.Second, current, landing),
+		},
+		"it has landed: it is not taken for one that works": {
+			died(ours("b"), current, landing), waits(time.Second, current, landing),
+		},
+		"it was given up by a clock that was ahead": {
+			died(ours("a"), current, ahead), waits(lands, current, retiredAt(now).on(pending)),
+		},
+		"it cannot land any more: it is renewed": {
+			died(ours("a"), current, landed), renewed,
+		},
+		"it cannot land any more, and has landed: it is renewed": {
+			died(ours("b"), current, landed), renewed,
+		},
+		"it cannot land any more, but that was not looked at": {
+			died(Secret{}, current, landed), Plan{Action: Look},
+		},
+		"it cannot land any more, but the Secret is taken: all stay on record": {
+			died(foreign, current, landed), Plan{Blocked: BlockedForeign, Lapsed: true, Credentials: []Credential{current, landed}},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			desired := Desired{Rotation: Rotation{Every: 24 * time.Hour, GracePeriod: time.Hour}}
+			if diff := cmp.Diff(c.want, Next(desired, c.observed, settings, now)); diff != "" {
+				t.Errorf("plan (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestACredentialThatWasOnItsWayIsGivenUpWhenItsKeyExpires(t *testing.T) {
+	current, pending := credential(1, Current, "a"), credential(2, Pending, "b")
+	plan := Next(Desired{ExpiresAt: now}, recorded(current, pending), settings, now)
+	want := Plan{Expired: true, Credentials: []Credential{current, retiredAt(now).on(pending)}, Wake: now.Add(lands)}
+	if diff := cmp.Diff(want, plan); diff != "" {
+		t.Errorf("plan (-want +got):\n%s", diff)
 	}
 }

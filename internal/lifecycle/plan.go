@@ -23,7 +23,7 @@ func next(d Desired, o Observed, s Settings, now time.Time) Plan {
 	standing := keep(bound(d, o.Credentials, at), func(c Credential) bool { return !c.over(at) })
 	switch {
 	case expired(d, o, at):
-		return rest(Plan{Credentials: standing, Expired: true}, s, at)
+		return rest(Plan{Credentials: retirePending(standing, at), Expired: true}, s, at)
 	case d.Revoked:
 		return rest(Plan{Credentials: standing}, s, at)
 	case expiryDisputed(d, o, at):
@@ -46,7 +46,7 @@ func planSource(d Desired, o Observed, s Settings, standing []Credential, at ins
 	case o.Duplicate:
 		return rest(Plan{Credentials: standing, Denied: DeniedDuplicate, Lapsed: lapsed(o, at)}, s, at)
 	case lapsed(o, at):
-		return renew(d, o, s, at)
+		return renew(d, o, s, standing, at)
 	default:
 		return planSecret(d, o, s, standing, at)
 	}
@@ -54,7 +54,7 @@ func planSource(d Desired, o Observed, s Settings, standing []Credential, at ins
 
 // withTimes adds what the clock alone brings about.
 func withTimes(p Plan, d Desired, s Settings, at instant) Plan {
-	if current, issued := FindCurrent(p.Credentials); issued && d.Source.Kind == Generated {
+	if current, issued := FindCurrent(p.Credentials); issued && d.Source.Kind == Generated && !p.Lapsed {
 		p.NextRotation = nextRotation(d, current)
 	}
 	if at.doubtful() && at.maybeReached(p.NextRotation) {
@@ -72,9 +72,16 @@ func withTimes(p Plan, d Desired, s Settings, at instant) Plan {
 }
 
 // renew issues anew for a key that had died. Its credentials died with it and never work again: they
-// leave the status in the same write that records the new one. While that is blocked all stays as
-// recorded, or a later look could not tell that they are dead.
-func renew(d Desired, o Observed, s Settings, at instant) Plan {
+// leave the status in the same write that records the new one. That waits until no write of one that was on its way
+// can land any more, or it would stand in the Secret with its hash in no status. Until then, and while it is blocked, all
+// stay on record, or a later look could not tell that they are dead.
+func renew(d Desired, o Observed, s Settings, standing []Credential, at instant) Plan {
+	dead := retirePending(standing, at)
+	if free := at.until(lastLanded(dead, "", s)); !free.IsZero() {
+		plan := waiting(free, dead, "", s, at)
+		plan.Lapsed = true
+		return plan
+	}
 	o.Adoptable = Adoptable{} // a Secret can hold nothing but what has died
 	plan := planSecret(d, o, s, nil, at)
 	if plan.Action == Mint {

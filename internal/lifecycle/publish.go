@@ -1,6 +1,9 @@
 package lifecycle
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // replace brings a new credential on its way: mint, wait until its hash is known everywhere, publish.
 func replace(d Desired, o Observed, s Settings, standing []Credential, why Cause, at instant) Plan {
@@ -164,9 +167,9 @@ func appendPrevious(credentials []Credential, old Credential, d Desired, at inst
 
 // retirePending retires what nobody needs any more.
 func retirePending(standing []Credential, at instant) []Credential {
-	planned := make([]Credential, 0, len(standing))
-	for _, c := range standing {
-		planned = append(planned, c.retired(at))
+	planned := slices.Clone(standing)
+	for i, c := range planned {
+		planned[i] = c.retired(at)
 	}
 	return planned
 }

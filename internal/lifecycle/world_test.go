@@ -48,9 +48,8 @@ type world struct {
 
 // lateWrite is a write of the Secret that is under way, though whoever sent it is gone.
 type lateWrite struct {
-	over   string    // the value that it replaces; empty: it creates the Secret
-	lands  time.Time // at the latest
-	doomed bool      // its key died meanwhile with the ApiKey, in no Secret of ours since
+	over  string    // the value that it replaces; empty: it creates the Secret
+	lands time.Time // at the latest
 }
 
 func newWorld(t tester, d Desired) *world {
@@ -80,9 +79,6 @@ func (w *world) land(hash string) {
 		return
 	}
 	w.secret = hash
-	if write.doomed {
-		return
-	}
 	if _, stands := w.find(hash); !stands {
 		w.t.Fatalf("a write of %s lands late, and verifiers refuse that: %+v", hash, w.credentials)
 	}
@@ -188,10 +184,6 @@ func (w *world) record(plan Plan, live bool) {
 	}
 	if w.wasExpired || plan.Action == Wait && slices.ContainsFunc(plan.Credentials, isRenewal) {
 		w.wrote = ""
-		for hash, write := range w.late {
-			write.doomed = true
-			w.late[hash] = write
-		}
 	}
 	current, issued := FindCurrent(plan.Credentials)
 	if live && (issued && current.Hash == w.secret || w.secret == "") && !w.foreign {
