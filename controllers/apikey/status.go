@@ -65,20 +65,24 @@ func grantOf(v view, plan lifecycle.Plan) *v1alpha1.Grant {
 	}
 }
 
-// withdrawn is what is left of a grant that is taken back: until when it was. Without that nobody could tell later that
-// a key had expired meanwhile, and it would come back to life with its next grant.
+// withdrawn is what is left of a grant that is taken back: until when it was, or until when the spec asks since, if that is
+// sooner. Without that nobody could tell later that a key had expired meanwhile, and it would come back to life with its
+// next grant.
 func withdrawn(key *v1alpha1.ApiKey, plan lifecycle.Plan) *v1alpha1.Grant {
-	until := toTime(timeOf(key.Spec.ExpiresAt))
-	if was := key.Status.Grant; !plan.Expired {
-		if was == nil {
-			return nil
+	until, was := timeOf(key.Spec.ExpiresAt), key.Status.Grant
+	switch {
+	case plan.Expired:
+	case was != nil:
+		if granted := timeOf(was.ExpiresAt); until.IsZero() || !granted.IsZero() && granted.Before(until) {
+			until = granted
 		}
-		until = was.ExpiresAt
+	case len(plan.Credentials) == 0:
+		return nil // nothing was issued that could come back
 	}
-	if until == nil {
+	if until.IsZero() {
 		return nil
 	}
-	return &v1alpha1.Grant{ExpiresAt: until}
+	return &v1alpha1.Grant{ExpiresAt: toTime(until)}
 }
 
 // deniesAll says whether nothing that the spec asks for is granted.

@@ -167,7 +167,7 @@ func (w *world) squat() {
 
 // meddle is what may happen between two calls of a manager.
 func (w *world) meddle() {
-	switch w.draw("meddle", 4) {
+	switch w.draw("meddle", 5) {
 	case 0:
 		w.edit()
 	case 1:
@@ -176,5 +176,7 @@ func (w *world) meddle() {
 		w.tamper()
 	case 3:
 		w.advance(time.Duration(w.draw("seconds", 12)) * time.Second)
+	case 4:
+		w.overrule()
 	}
 }

@@ -79,10 +79,11 @@ func (s statusWriter) Update(ctx context.Context, object client.Object, options 
 func (p *process) write(ctx context.Context, object client.Object, do func(context.Context, client.Object) error) error {
 	w := p.manager.world
 	p.writes++
+	admitted := p.admitted
 	landed := func(ctx context.Context, o client.Object) error {
 		err := do(ctx, o)
 		if err == nil {
-			w.ledger.wrote(o)
+			w.ledger.wrote(o, admitted)
 			w.observe()
 		}
 		return err

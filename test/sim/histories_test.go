@@ -58,6 +58,8 @@ var steps = []func(*world){
 	(*world).restart,
 	(*world).setClock,
 	(*world).lag,
+	(*world).refuse,
+	(*world).admit, (*world).admit,
 }
 
 // play is one history.
@@ -106,11 +108,19 @@ func (w *world) setClock() {
 
 func (w *world) lag() {
 	m := w.managers[w.draw("manager", 2)]
-	m.lag([]apimodel.Kind{apimodel.ApiKeys, apimodel.Secrets}[w.draw("kind", 2)])
+	switch w.draw("kind", 3) {
+	case 0:
+		m.lag(apimodel.ApiKeys)
+	case 1:
+		m.lag(apimodel.Secrets)
+	case 2:
+		m.process.hearSome()
+	}
 }
 
-// finish lets everything land and one manager do what is left, and holds that all is well then, that as many
-// credentials were published as there was reason for, and that a restart finds nothing to do.
+// finish lets everything land and one manager do what is left, with the ApiKey admitted in the end, and holds
+// that all is well then, that as many credentials were published as there was reason for, and that a restart finds nothing
+// to do.
 func (w *world) finish() {
 	w.faults = 0
 	w.landAll()
@@ -119,15 +129,25 @@ func (w *world) finish() {
 		m.restart()
 	}
 	w.collect()
-	w.rest()
-	w.advance(fence + lifecycleSlack)
-	w.rest()
+	w.comeToRest()
+	if !w.admits() {
+		w.expectQuiet()
+		w.admit()
+		w.comeToRest()
+	}
 	w.ledger.reckon()
 	w.expectQuiet()
 }
 
 // lifecycleSlack covers what stays on record for a little longer than it need.
 const lifecycleSlack = 2*lifecycle.ClockTolerance + 10*time.Second
+
+// comeToRest lets the first manager do all that is left, also what only time brings.
+func (w *world) comeToRest() {
+	w.rest()
+	w.advance(fence + lifecycleSlack)
+	w.rest()
+}
 
 // rest lets the first manager work until nothing is left to do.
 func (w *world) rest() {

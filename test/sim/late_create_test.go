@@ -61,15 +61,15 @@ func (w *world) change(edit func(*v1alpha1.ApiKeySpec)) {
 
 // giveUpFirstCreate lets the first create of a manager's process be given up, and land late.
 func (w *world) giveUpFirstCreate(m *manager, late time.Duration) {
-	m.process.reconciler.Writer = &slowOnce{Client: m.process.reconciler.Writer, world: w, late: late}
+	m.process.reconciler.Writer = &slowOnce{Client: m.process.reconciler.Writer, process: m.process, late: late}
 }
 
 // slowOnce is a client whose first create of a Secret lands late.
 type slowOnce struct {
 	client.Client
-	world *world
-	late  time.Duration
-	spent bool
+	process *process
+	late    time.Duration
+	spent   bool
 }
 
 // Create implements client.Writer.
@@ -79,10 +79,13 @@ func (c *slowOnce) Create(ctx context.Context, object client.Object, options ...
 		return c.Client.Create(ctx, object, options...)
 	}
 	c.spent = true
-	copied := secret.DeepCopy()
-	c.world.late = append(c.world.late, lateWrite{
-		deadline: c.world.now().Add(c.late),
-		land:     func() { _ = c.Client.Create(context.Background(), copied) }, // that it is refused is a fine end for it
-	})
+	w, copied, admitted := c.process.manager.world, secret.DeepCopy(), c.process.admitted
+	land := func() {
+		if w.client.Create(context.Background(), copied) == nil { // that it is refused is a fine end for it
+			w.ledger.wrote(copied, admitted)
+			w.observe()
+		}
+	}
+	w.late = append(w.late, lateWrite{deadline: w.now().Add(c.late), land: land})
 	return apierrors.NewTimeoutError("the request was given up", 0)
 }

@@ -31,6 +31,8 @@ type ledger struct {
 	counted   time.Time       // the last that has come
 	version   int64           // of the ApiKey's last event that was looked at
 	last      *v1alpha1.ApiKey
+	until     time.Time // when the ApiKey expires, by what was granted last
+	shut      bool      // policy refuses it, and nothing works
 }
 
 func newLedger(w *world) *ledger {
@@ -62,8 +64,9 @@ func (l *ledger) oldest() string {
 	return l.published[l.world.draw("which key", min(len(l.published), 63))]
 }
 
-// wrote notes a write of a manager that has landed.
-func (l *ledger) wrote(o client.Object) {
+// wrote notes a write of a manager that has landed, and whether policy admitted the ApiKey as far as that had heard.
+func (l *ledger) wrote(o client.Object, admitted bool) {
+	l.checkJudged(o, admitted)
 	secret, ok := o.(*corev1.Secret)
 	if !ok {
 		return
@@ -104,7 +107,7 @@ func (l *ledger) check() {
 // noteDeaths buries what has ended for good: with the key, or with its revision.
 func (l *ledger) noteDeaths(key *v1alpha1.ApiKey) {
 	// An expiry that came and was taken back while no manager looked leaves no trace that anybody could go by.
-	if grant := key.Status.Grant; key.Spec.Revoked || grant != nil && grant.ExpiresAt != nil && !grant.ExpiresAt.After(l.world.now()) {
+	if key.Spec.Revoked || !l.until.IsZero() && !l.until.After(l.world.now()) {
 		l.buryAll()
 	}
 	for _, c := range key.Status.Credentials {
@@ -198,6 +201,9 @@ func (l *ledger) checkDead() {
 			l.broken("5, nothing comes back", "the key published as number %d of %d works again", slices.Index(l.published, value)+1, len(l.published))
 		}
 	}
+	if accepted > 0 && l.shut {
+		l.broken("policy", "a key of a refused ApiKey is accepted")
+	}
 	if accepted > 2 {
 		l.broken("3, at most two", "%d published keys are accepted", accepted)
 	}
@@ -213,6 +219,7 @@ func (l *ledger) followStatus() {
 			l.followCredentials(l.last, after)
 		}
 		l.noteDue(after)
+		l.noteExpiry(after)
 		l.last = after
 	}
 }

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"context"
 	"math/rand/v2"
 	"time"
 
@@ -10,10 +9,8 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 
-	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
-	"github.com/apikey-operator/apikey-operator/internal/policy"
 	"github.com/apikey-operator/apikey-operator/test/sim/apimodel"
 )
 
@@ -59,6 +56,8 @@ type process struct {
 	writes     int
 	dead       bool
 	faultless  bool
+	heard      int  // the last ruling of policy that it knows
+	admitted   bool // what it made of the ApiKey when it looked last
 }
 
 // restart begins a new process, whose caches are filled first.
@@ -70,6 +69,7 @@ func (m *manager) restart() {
 	}
 	p.cache.CatchUp(apimodel.ApiKeys)
 	p.cache.CatchUp(apimodel.Secrets)
+	p.hear()
 	calls := processClient{Client: w.store.Client(apimodel.ClientOptions{ShareReads: true}), process: p}
 	p.reconciler = apikey.New(apikey.Options{
 		Cached:      p.cache,
@@ -82,17 +82,9 @@ func (m *manager) restart() {
 		Settings:    lifecycle.Settings{PublishDelay: publishDelay, Fence: fence, ExpiringWindow: expiringWindow},
 		WriteWindow: writeWindow,
 		ClockOffset: func() time.Duration { return -m.skew },
-		Judge:       openPolicy{},
+		Judge:       hearsay{p},
 	})
 	m.process = p
-}
-
-// openPolicy allows everything.
-type openPolicy struct{}
-
-// Judge implements apikey.Judge.
-func (openPolicy) Judge(context.Context, *v1alpha1.ApiKey, time.Time) (policy.Verdict, error) {
-	return policy.Verdict{Admitted: true}, nil
 }
 
 // seed is another one each time, and the same in the same history.
@@ -120,6 +112,7 @@ func (m *manager) reconcile() (ctrl.Result, error) {
 func (m *manager) catchUp() {
 	m.process.cache.CatchUp(apimodel.ApiKeys)
 	m.process.cache.CatchUp(apimodel.Secrets)
+	m.process.hear()
 }
 
 // lag lets one kind's cache hear of some of what it has not heard of.
@@ -144,11 +137,18 @@ func (m *manager) settle(patience time.Duration) bool {
 		case result.RequeueAfter > 0 && result.RequeueAfter <= patience:
 			m.world.advance(result.RequeueAfter)
 		default:
-			if len(m.process.cache.Pending(apimodel.ApiKeys))+len(m.process.cache.Pending(apimodel.Secrets)) > 0 {
-				continue // its own writes bring it back
+			if m.woken() {
+				continue
 			}
+			m.world.ledger.settled()
 			return true
 		}
 	}
 	return false
+}
+
+// woken says whether there is something that the process has not heard of, of its own writes for one.
+func (m *manager) woken() bool {
+	p := m.process
+	return len(p.cache.Pending(apimodel.ApiKeys))+len(p.cache.Pending(apimodel.Secrets))+p.unheard() > 0
 }

@@ -43,6 +43,7 @@ type world struct {
 	faults   int         // how many more may happen
 	nested   bool        // another manager works while one is paused
 	seeds    uint64      // drawn so far, for keys
+	rulings  []bool      // whether policy admits the ApiKey, oldest first
 
 	verifiers *verifiers
 	ledger    *ledger
@@ -55,7 +56,7 @@ type lateWrite struct {
 }
 
 func newWorld(t *rapid.T) *world {
-	w := &world{T: t, clock: clocktesting.NewFakePassiveClock(time.Date(2027, 1, 10, 12, 0, 0, 0, time.UTC))}
+	w := &world{T: t, clock: clocktesting.NewFakePassiveClock(time.Date(2027, 1, 10, 12, 0, 0, 0, time.UTC)), rulings: []bool{true}}
 	w.store = apimodel.New(apimodel.Options{Clock: w.clock})
 	w.client = w.store.Client(apimodel.ClientOptions{})
 	w.verifiers = newVerifiers(w)
