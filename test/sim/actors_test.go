@@ -81,6 +81,29 @@ func (w *world) edit() {
 	w.observe()
 }
 
+// expire brings the ApiKey one step further to where it has expired and is given more time.
+func (w *world) expire() {
+	key := w.apiKey()
+	if key == nil {
+		return
+	}
+	in := []time.Duration{10 * time.Second, time.Minute, time.Hour, 1000 * time.Hour}
+	switch at := key.Spec.ExpiresAt; {
+	case at == nil:
+		w.change(expiringAt(w.now().Add(in[w.draw("expiry", 4)])))
+	case at.After(w.now()):
+		w.advance(at.Sub(w.now()) + time.Duration(w.draw("seconds later", 12))*time.Second)
+	case w.draw("more time", 2) == 0:
+		w.change(func(s *v1alpha1.ApiKeySpec) { s.ExpiresAt = nil })
+	default:
+		w.change(expiringAt(w.now().Add(time.Hour)))
+	}
+}
+
+func expiringAt(t time.Time) func(*v1alpha1.ApiKeySpec) {
+	return func(s *v1alpha1.ApiKeySpec) { s.ExpiresAt = ptr.To(metav1.NewTime(t.Truncate(time.Second))) }
+}
+
 // recreate deletes the ApiKey and makes another one of its name; the garbage collector comes by later.
 func (w *world) recreate() {
 	if key := w.apiKey(); key != nil {

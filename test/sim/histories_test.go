@@ -58,6 +58,7 @@ var steps = []func(*world){
 	(*world).restart,
 	(*world).setClock,
 	(*world).lag,
+	(*world).expire, (*world).expire,
 	(*world).refuse,
 	(*world).admit, (*world).admit,
 }

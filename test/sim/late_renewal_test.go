@@ -5,9 +5,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
-
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
@@ -15,20 +12,20 @@ import (
 // expired and was given more time, and then the create landed: with a key that had left the record with the others.
 func TestALateCreateOfAnExpiredKeyIsNoOrphan(t *testing.T) {
 	const life = 5 * time.Second
-	cases := map[string]func(*world) *metav1.Time{
-		"unset":    func(*world) *metav1.Time { return nil },
-		"extended": func(w *world) *metav1.Time { return ptr.To(metav1.NewTime(w.now().Add(time.Hour))) },
+	cases := map[string]func(*world){
+		"unset":    func(w *world) { w.change(func(s *v1alpha1.ApiKeySpec) { s.ExpiresAt = nil }) },
+		"extended": func(w *world) { w.change(expiringAt(w.now().Add(time.Hour))) },
 	}
-	for name, later := range cases {
+	for name, giveMoreTime := range cases {
 		for late := time.Second; late < fence; late += time.Second {
 			t.Run(fmt.Sprintf("%s, landing after %s", name, late), func(t *testing.T) {
 				playScript(t, func(w *world) {
-					w.change(func(s *v1alpha1.ApiKeySpec) { s.ExpiresAt = ptr.To(metav1.NewTime(w.now().Add(life))) })
+					w.change(expiringAt(w.now().Add(life)))
 					w.giveUpFirstCreate(w.managers[0], late)
 					w.managers[0].settle(publishDelay)
 					w.advance(life)
 					w.managers[0].settle(publishDelay)
-					w.change(func(s *v1alpha1.ApiKeySpec) { s.ExpiresAt = later(w) })
+					giveMoreTime(w)
 					w.managers[0].settle(fence + lifecycleSlack)
 				})
 			})

@@ -5,9 +5,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
-
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 )
 
@@ -15,9 +12,7 @@ import (
 // and are taken back before it is admitted again.
 func TestWhatExpiresWhileItIsRefusedStaysDead(t *testing.T) {
 	expiring := func(in time.Duration) func(*world) {
-		return func(w *world) {
-			w.change(func(s *v1alpha1.ApiKeySpec) { s.ExpiresAt = ptr.To(metav1.NewTime(w.now().Add(in))) })
-		}
+		return func(w *world) { w.change(expiringAt(w.now().Add(in))) }
 	}
 	unset := func(w *world) { w.change(func(s *v1alpha1.ApiKeySpec) { s.ExpiresAt = nil }) }
 	nothing := func(*world) {}
