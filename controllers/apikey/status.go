@@ -45,20 +45,26 @@ func sameStatus(a, b v1alpha1.ApiKeyStatus) bool {
 }
 
 // grantOf is what the manager accepts of a spec: all of it, or nothing. The expiry that a key died of stays on
-// record until it is issued anew.
+// record until it is issued anew, and one that it may have died of until that is certain.
 func grantOf(v view, plan lifecycle.Plan) *v1alpha1.Grant {
 	if deniesAll(plan) {
 		return withdrawn(v.key, plan)
 	}
-	if plan.Lapsed || plan.Undecided {
-		return v.key.Status.Grant
+	was, spec := v.key.Status.Grant, v.key.Spec
+	until := toTime(timeOf(spec.ExpiresAt))
+	switch {
+	case plan.Lapsed:
+		return was
+	case plan.Undecided && was != nil:
+		until = was.ExpiresAt
+	case plan.Undecided:
+		until = nil
 	}
-	spec := v.key.Spec
 	return &v1alpha1.Grant{
 		Tenant:       spec.Tenant,
 		Permissions:  spec.Permissions,
 		Scopes:       spec.Scopes,
-		ExpiresAt:    toTime(timeOf(spec.ExpiresAt)),
+		ExpiresAt:    until,
 		AllowedCIDRs: spec.AllowedCIDRs,
 		RateLimit:    spec.RateLimit,
 		Policy:       v.verdict.Policy,

@@ -49,3 +49,27 @@ func TestAWithdrawnGrantKeepsUntilWhenTheKeyWouldHaveWorked(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatIsGrantedWhileItCannotBeToldWhetherTheKeyExpired keeps the end on record, without which it never could be told.
+func TestWhatIsGrantedWhileItCannotBeToldWhetherTheKeyExpired(t *testing.T) {
+	was := time.Date(2027, 1, 10, 12, 0, 0, 0, time.UTC)
+	granted := func(until time.Time) *v1alpha1.Grant {
+		return &v1alpha1.Grant{Permissions: []v1alpha1.Permission{"read"}, ExpiresAt: toTime(until)}
+	}
+	cases := map[string]struct{ was, want *v1alpha1.Grant }{
+		"after a grant":           {granted(was), granted(was)},
+		"after one without end":   {granted(time.Time{}), granted(time.Time{})},
+		"after one was withdrawn": {&v1alpha1.Grant{ExpiresAt: toTime(was)}, granted(was)},
+		"after none":              {nil, granted(time.Time{})},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			key := &v1alpha1.ApiKey{}
+			key.Spec.Permissions, key.Spec.ExpiresAt = []v1alpha1.Permission{"read"}, toTime(was.Add(time.Hour))
+			key.Status.Grant = c.was
+			if diff := cmp.Diff(c.want, grantOf(view{key: key}, lifecycle.Plan{Undecided: true})); diff != "" {
+				t.Errorf("grant (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -62,3 +62,28 @@ func TestARefusedKeyGoesOnWithWhatItHadWhenItIsAdmitted(t *testing.T) {
 		}
 	}
 }
+
+// TestAnAdmittedKeyWorksWhileItCannotBeToldWhetherItExpired is a history that broke once: the manager that heard that
+// policy admits the ApiKey again had a clock by which it had expired, and called it Active without granting anything.
+func TestAnAdmittedKeyWorksWhileItCannotBeToldWhetherItExpired(t *testing.T) {
+	for _, skew := range []time.Duration{-time.Hour, time.Hour} {
+		for _, granted := range []time.Duration{0, time.Minute, 30 * time.Minute} {
+			t.Run(fmt.Sprintf("a clock that is off by %s, granted for %s", skew, granted), func(t *testing.T) {
+				playScript(t, func(w *world) {
+					if granted > 0 {
+						w.change(expiringAt(w.now().Add(granted)))
+					}
+					w.managers[0].settle(publishDelay)
+					w.refuse()
+					w.managers[0].settle(publishDelay)
+					w.admit()
+					w.change(expiringAt(w.now().Add(2 * time.Minute)))
+					w.managers[1].skew = skew
+					w.managers[1].restart()
+					w.managers[1].settle(publishDelay)
+					w.advance(publishDelay)
+				})
+			})
+		}
+	}
+}
