@@ -26,7 +26,7 @@ func (b *Book) ApiKeysOfPolicies() handler.Funcs {
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { b.wake(ctx, q, e.Object) },
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
-			if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() || e.ObjectOld.GetUID() != e.ObjectNew.GetUID() {
+			if saysOtherwise(e) {
 				b.wake(ctx, q, e.ObjectOld, e.ObjectNew)
 			}
 		},

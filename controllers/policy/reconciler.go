@@ -34,14 +34,24 @@ type Reconciler struct {
 	Recount time.Duration
 }
 
+// lookAgain is how soon a status is computed again that lost a race: what won it may be a label, or a status of ours
+// that the cache had not heard of, and neither brings another look.
+const lookAgain = time.Second
+
 // SetupWithManager starts the controller with a manager.
 func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).
 		Named("apikeypolicy").
-		For(apiobject.NewPolicy(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(apiobject.NewPolicy(), builder.WithPredicates(predicate.Funcs{UpdateFunc: saysOtherwise})).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.policies), builder.WithPredicates(LabelsChanged)).
 		Watches(apiobject.New(), r.later(), builder.WithPredicates(predicate.Funcs{UpdateFunc: asksOtherwise})).
 		Complete(r)
+}
+
+// saysOtherwise leaves out what does not change what a policy says. One that came and went unseen may be of the same
+// generation.
+func saysOtherwise(e event.UpdateEvent) bool {
+	return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() || e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
 }
 
 // asksOtherwise leaves out what does not change what an ApiKey asks for.
@@ -105,11 +115,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.record(ctx, decoded, account, now); err != nil {
-		return ctrl.Result{}, err
-	}
-	if account.later.IsZero() {
-		return ctrl.Result{}, nil
+	switch err := r.record(ctx, decoded, account, now); {
+	case apierrors.IsConflict(err):
+		return ctrl.Result{RequeueAfter: lookAgain}, nil
+	case err != nil || account.later.IsZero():
+		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	return ctrl.Result{RequeueAfter: max(account.later.Sub(now), time.Second)}, nil
 }
@@ -120,11 +130,7 @@ func (r *Reconciler) record(ctx context.Context, p *v1alpha1.ApiKeyPolicy, a acc
 	if equality.Semantic.DeepEqual(p.Status, wanted.Status) {
 		return nil
 	}
-	err := r.Writer.Status().Update(ctx, wanted)
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil // it has changed, and that change brings another look
-	}
-	if err != nil {
+	if err := r.Writer.Status().Update(ctx, wanted); err != nil {
 		return fmt.Errorf("record the status: %w", err)
 	}
 	return nil
