@@ -43,6 +43,9 @@ func TestAPolicyCountsWhatItSelectsAndAdmits(t *testing.T) {
 		"by a lifetime, and who is admitted next": {
 			`{namespaceSelector: {}, permissions: [read], maxLifetime: 12h}`, 5, 0, now.Add(12 * time.Hour),
 		},
+		"one that warns of lifetimes, and who is admitted next": {
+			`{namespaceSelector: {}, permissions: [read], maxLifetime: 12h, enforcement: Warn}`, 5, 0, now.Add(12 * time.Hour),
+		},
 		"one that cannot select": {spec: `{namespaceSelector: {matchExpressions: [{key: a, operator: In}]}, permissions: ["*"]}`, wantSelected: 5},
 	}
 	for name, tc := range cases {

@@ -8,11 +8,12 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/permission"
 )
 
-// Evaluate judges a request by the policies of a cluster, in any order. What it refuses for the sake of a lifetime it
-// may admit later; else its verdict depends on the time in nothing.
+// Evaluate judges a request by the policies of a cluster, in any order. What it refuses, or warns of, for the sake of a
+// lifetime it may admit later; else its verdict depends on the time in nothing.
 func Evaluate(r Request, namespace Namespace, policies []Policy, byDefault Default, now time.Time) Verdict {
 	var v Verdict
 	var refusals []refusal
+	var warnedUntil, refusedUntil time.Time
 	selected := false
 	for i := range policies {
 		p := &policies[i]
@@ -27,22 +28,23 @@ func Evaluate(r Request, namespace Namespace, policies []Policy, byDefault Defau
 		switch {
 		case p.WarnOnly && len(reasons) > 0:
 			v.Warnings = append(v.Warnings, Finding{p.Name, reasons})
+			warnedUntil = earliest(warnedUntil, p.later(r, now))
 		case p.WarnOnly:
 		case len(reasons) > 0:
 			selected = true
 			refusals = append(refusals, refusal{Finding: Finding{p.Name, reasons}})
-			v.Later = earliest(v.Later, p.later(r, now))
+			refusedUntil = earliest(refusedUntil, p.later(r, now))
 		case !v.Admitted || p.Name < v.Policy:
 			selected = true
 			v.Admitted, v.Policy, v.Format, v.MaxEvery = true, p.Name, p.Format, p.maxEvery()
 		}
 	}
 	slices.SortFunc(v.Warnings, Finding.byPolicy)
+	v.Later = warnedUntil
 	switch {
 	case v.Admitted:
-		v.Later = time.Time{}
 	case selected:
-		v.Refusal = closest(refusals)
+		v.Refusal, v.Later = closest(refusals), earliest(warnedUntil, refusedUntil)
 	default:
 		v.Refusal = unselected(r, namespace, refusals, byDefault)
 		v.Admitted = len(v.Refusal.Reasons) == 0

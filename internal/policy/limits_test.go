@@ -46,6 +46,30 @@ func TestALifetimeThatIsTooLongIsAdmittedWhenItIsNotAnyMore(t *testing.T) {
 	}
 }
 
+func TestAWarningThatTimeEndsIsForetoldWhateverElseIsSaid(t *testing.T) {
+	t.Parallel()
+	asked := Request{Permissions: []string{"read"}, ExpiresAt: now.Add(10 * day)}
+	lifetime := func(d time.Duration) func(*Policy) { return func(p *Policy) { p.MaxLifetime = d } }
+	cases := map[string]struct {
+		policies []Policy
+		want     time.Time
+	}{
+		"where another admits":             {[]Policy{named("a", permissions("read"), lifetime(7*day), warnOnly), named("b", permissions("read"))}, now.Add(3 * day)},
+		"where nothing selects":            {[]Policy{named("a", permissions("read"), lifetime(7*day), warnOnly)}, now.Add(3 * day)},
+		"where another refuses for longer": {[]Policy{named("a", lifetime(7*day), warnOnly), named("b", lifetime(day))}, now.Add(3 * day)},
+		"where another refuses for less":   {[]Policy{named("a", lifetime(7*day), warnOnly), named("b", lifetime(8*day))}, now.Add(2 * day)},
+		"where it has none":                {[]Policy{named("a", permissions("read"), lifetime(10*day), warnOnly), named("b", permissions("read"))}, time.Time{}},
+	}
+	for title, c := range cases {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			if got := evaluate(asked, c.policies...).Later; !got.Equal(c.want) {
+				t.Errorf("it may be otherwise at %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
 func TestRotationMustBeByTheClockAndOftenEnough(t *testing.T) {
 	t.Parallel()
 	demanded := func(every, grace *time.Duration) Policy {

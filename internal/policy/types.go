@@ -132,7 +132,7 @@ type Verdict struct {
 	Refusal Finding
 	// Warnings are what policies have against it that only warn, by name.
 	Warnings []Finding
-	// Later is when the refusal may end by the passing of time alone, as an expiry that is too far ahead comes
-	// nearer; zero: at no time.
+	// Later is when the refusal, or a warning, may end by the passing of time alone, as an expiry that is too far
+	// ahead comes nearer; zero: at no time.
 	Later time.Time
 }
