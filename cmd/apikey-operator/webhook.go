@@ -93,6 +93,9 @@ func (f *managerFlags) addWebhook(ctx context.Context, manager ctrl.Manager, boo
 	for path, handler := range admission.Handlers(f.admissionOptions(manager, book)) {
 		server.Register(path, handler)
 	}
+	if err := manager.AddReadyzCheck("webhook", server.StartedChecker()); err != nil {
+		return err
+	}
 	return manager.Add(server)
 }
 

@@ -24,13 +24,18 @@ func advice(spec *v1alpha1.ApiKeySpec) (warnings []string) {
 		warnings = append(warnings, `spec.permissions holds "*", which allows everything, also what comes to be later: list what the key needs`)
 	}
 	warnings = append(warnings, rotationAdvice(spec)...)
+	warnings = append(warnings, networkAdvice(spec)...)
+	if spec.RateLimit != nil {
+		warnings = append(warnings, "spec.rateLimit is granted but not enforced: verifiers of this version do not count requests, so limit them elsewhere as well")
+	}
+	return warnings
+}
+
+func networkAdvice(spec *v1alpha1.ApiKeySpec) (warnings []string) {
 	for _, network := range spec.AllowedCIDRs {
 		if slices.Contains(everywhere, network) {
 			warnings = append(warnings, fmt.Sprintf("spec.allowedCIDRs holds %s, which is every address of its kind: list the networks that the key is used from", network))
 		}
-	}
-	if spec.RateLimit != nil {
-		warnings = append(warnings, "spec.rateLimit is granted but not enforced: verifiers of this version do not count requests, so limit them elsewhere as well")
 	}
 	return warnings
 }

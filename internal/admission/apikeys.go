@@ -42,7 +42,11 @@ func (h *apiKeys) handle(ctx context.Context, request admission.Request) (admiss
 	case key.Spec.Revoked:
 		return allow(), nil
 	case !changed.request:
-		return allow(h.standing(ctx, key)...), nil
+		warnings := h.standing(ctx, key)
+		if changed.networks {
+			warnings = append(warnings, networkAdvice(&key.Spec)...)
+		}
+		return allow(warnings...), nil
 	}
 	return h.judge(ctx, key, changed)
 }

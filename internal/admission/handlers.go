@@ -71,7 +71,7 @@ type Policies interface {
 func Handlers(o Options) map[string]http.Handler {
 	handlers := map[string]handle{
 		ValidateApiKeyPath:       (&apiKeys{o}).handle,
-		ValidateApiKeyPolicyPath: (&apiKeyPolicies{o}).handle,
+		ValidateApiKeyPolicyPath: newApiKeyPolicies(o).handle,
 		MutateApiKeyPath:         (&stamps{o.RestoreIdentities}).handle,
 	}
 	endpoints := map[string]http.Handler{}

@@ -71,7 +71,7 @@ func sameField(before, after object, name string) bool {
 
 // judged are the fields of the spec that policy looks at, and those that are judged with them.
 var judged = []string{
-	"permissions", "tenant", "scopes", "expiresAt", "rotation", "rateLimit", "allowedCIDRs", "format", "source",
+	"permissions", "tenant", "scopes", "expiresAt", "rotation", "rateLimit", "format", "source",
 }
 
 // sameRequest says whether two ApiKeys ask policy for the same: written in the same way, so that it can also be said of
@@ -95,23 +95,24 @@ func sameRequest(before, after object) bool {
 func requestOf(spec v1alpha1.ApiKeySpec) v1alpha1.ApiKeySpec {
 	return v1alpha1.ApiKeySpec{
 		Permissions: spec.Permissions, Tenant: spec.Tenant, Scopes: spec.Scopes, ExpiresAt: spec.ExpiresAt, Rotation: spec.Rotation,
-		RateLimit: spec.RateLimit, AllowedCIDRs: spec.AllowedCIDRs, Format: spec.Format, Source: spec.Source,
+		RateLimit: spec.RateLimit, Format: spec.Format, Source: spec.Source,
 	}
 }
 
-// change is what a request changes of what is judged.
+// change is what a request changes of what is judged, and of the networks, which policy does not look at.
 type change struct {
-	request, rotation, source bool
+	request, rotation, source, networks bool
 }
 
 func changeOf(request admission.Request, before, after object) change {
 	if request.Operation == admissionv1.Create {
-		return change{request: true, rotation: true, source: true}
+		return change{request: true, rotation: true, source: true, networks: true}
 	}
 	return change{
 		request:  !sameRequest(before, after),
 		rotation: !sameField(before, after, "rotation"),
 		source:   !sameField(before, after, "source"),
+		networks: !sameField(before, after, "allowedCIDRs"),
 	}
 }
 

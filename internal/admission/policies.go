@@ -15,6 +15,14 @@ import (
 // policies there are is for whoever may write them to decide.
 type apiKeyPolicies struct {
 	Options
+
+	// counting holds who counts losses: each looks at all ApiKeys of some namespaces, and whoever reaches the webhook
+	// may ask for it.
+	counting chan struct{}
+}
+
+func newApiKeyPolicies(o Options) *apiKeyPolicies {
+	return &apiKeyPolicies{Options: o, counting: make(chan struct{}, 1)}
 }
 
 func (h *apiKeyPolicies) handle(ctx context.Context, request admission.Request) (admission.Response, error) {
@@ -53,13 +61,16 @@ func (h *apiKeyPolicies) read(o object) (*v1alpha1.ApiKeyPolicy, string) {
 	return p, ""
 }
 
-// contents warns of a policy that does nothing.
+// contents warns of a policy that does nothing, or more than its author may think.
 func (h *apiKeyPolicies) contents(p *v1alpha1.ApiKeyPolicy) (warnings []string) {
 	if p == nil {
 		return nil
 	}
 	if why := h.Policies.Contradiction(p); why != "" {
 		warnings = append(warnings, v1alpha1.ReasonSelfContradictory+": the policy can never admit anything: "+why)
+	}
+	if selector := p.Spec.NamespaceSelector; len(selector.MatchLabels)+len(selector.MatchExpressions) == 0 {
+		warnings = append(warnings, "spec.namespaceSelector is empty and selects every namespace: give matchLabels or matchExpressions if that is not meant")
 	}
 	if p.Spec.Enforcement == v1alpha1.EnforcementWarn {
 		warnings = append(warnings, v1alpha1.ReasonWarnOnly+
@@ -70,7 +81,7 @@ func (h *apiKeyPolicies) contents(p *v1alpha1.ApiKeyPolicy) (warnings []string) 
 
 // losses warns of grants that end. Where they cannot all be counted in time, what was counted is told.
 func (h *apiKeyPolicies) losses(ctx context.Context, before, after *v1alpha1.ApiKeyPolicy) []string {
-	lost, err := h.Policies.Losses(ctx, before, after, h.Clock.Now())
+	lost, err := h.count(ctx, before, after)
 	var count string
 	switch {
 	case err != nil && lost == 0:
@@ -86,4 +97,15 @@ func (h *apiKeyPolicies) losses(ctx context.Context, before, after *v1alpha1.Api
 		count = fmt.Sprintf("%d ApiKeys lose their grants", lost)
 	}
 	return []string{count + " by this, and those keys stop working: undo it to restore them; --dry-run=server tells beforehand"}
+}
+
+// count counts losses when nobody else does.
+func (h *apiKeyPolicies) count(ctx context.Context, before, after *v1alpha1.ApiKeyPolicy) (int, error) {
+	select {
+	case h.counting <- struct{}{}:
+		defer func() { <-h.counting }()
+		return h.Policies.Losses(ctx, before, after, h.Clock.Now())
+	case <-ctx.Done():
+		return 0, fmt.Errorf("wait for another count to end: %w", ctx.Err())
+	}
 }

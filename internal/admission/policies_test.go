@@ -2,13 +2,20 @@ package admission_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	admissionv1 "k8s.io/api/admission/v1"
+	"k8s.io/utils/clock"
 
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/admission"
 )
 
@@ -17,8 +24,8 @@ func keyPolicy(spec string) string {
 }
 
 const (
-	wide   = `{"namespaceSelector":{},"permissions":["*"]}`
-	narrow = `{"namespaceSelector":{},"permissions":["read"]}`
+	wide   = `{"namespaceSelector":{"matchLabels":{"team":"payments"}},"permissions":["*"]}`
+	narrow = `{"namespaceSelector":{"matchLabels":{"team":"payments"}},"permissions":["read"]}`
 	undo   = " by this, and those keys stop working: undo it to restore them; --dry-run=server tells beforehand"
 )
 
@@ -38,7 +45,9 @@ func TestWhoeverChangesAPolicyIsToldWhatItBringsAbout(t *testing.T) {
 		"more than can be counted": {effects{lost: 7, err: late}, change, []string{"at least 7 ApiKeys lose their grants" + undo}},
 		"what cannot be counted":   {effects{err: late}, change, []string{"how many ApiKeys lose their grants by this could not be counted in time"}},
 		"a contradiction":          {effects{contradiction: "it says so"}, change, []string{"SelfContradictory: the policy can never admit anything: it says so"}},
-		"reports alone": {effects{}, create(keyPolicy(`{"namespaceSelector":{},"enforcement":"Warn"}`)),
+		"every namespace": {effects{}, create(keyPolicy(`{"namespaceSelector":{}}`)),
+			[]string{"spec.namespaceSelector is empty and selects every namespace: give matchLabels or matchExpressions if that is not meant"}},
+		"reports alone": {effects{}, create(keyPolicy(`{"namespaceSelector":{"matchLabels":{"team":"payments"}},"enforcement":"Warn"}`)),
 			[]string{"WarnOnly: what the policy would refuse is reported; it neither admits nor refuses anything until spec.enforcement is Deny"}},
 	}
 	for name, c := range cases {
@@ -106,5 +115,51 @@ func TestAPolicyIsRefusedOnlyWhereItCannotBeRead(t *testing.T) {
 				equal(t, "the code", answer.Result.Code, 422)
 			}
 		})
+	}
+}
+
+// slow counts until its context ends.
+type slow struct {
+	effects
+	counting chan struct{}
+}
+
+// Losses implements admission.Policies.
+func (s *slow) Losses(ctx context.Context, _, _ *v1alpha1.ApiKeyPolicy, _ time.Time) (int, error) {
+	s.counting <- struct{}{}
+	<-ctx.Done()
+	return 3, ctx.Err()
+}
+
+// TestOneCountOfLossesIsMadeAtATime has somebody ask who cannot be answered meanwhile.
+func TestOneCountOfLossesIsMadeAtATime(t *testing.T) {
+	s := &slow{counting: make(chan struct{}, 2)}
+	handler := admission.Handlers(admission.Options{Policies: s, Clock: clock.RealClock{}, Metrics: admission.NewMetrics(prometheus.NewRegistry())})[admission.ValidateApiKeyPolicyPath]
+	ask := func(patience time.Duration) []string {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		recorder := httptest.NewRecorder()
+		body := strings.NewReader(review(t, update(keyPolicy(wide), keyPolicy(narrow))))
+		request := httptest.NewRequestWithContext(ctx, http.MethodPost, admission.ValidateApiKeyPolicyPath, body)
+		request.Header.Set("Content-Type", "application/json")
+		handler.ServeHTTP(recorder, request)
+		var answer admissionv1.AdmissionReview
+		if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil {
+			t.Errorf("%s: %v", recorder.Body, err)
+			return nil
+		}
+		return answer.Response.Warnings
+	}
+	first := make(chan []string)
+	go func() { first <- ask(time.Second) }()
+	<-s.counting
+	if diff := cmp.Diff([]string{"how many ApiKeys lose their grants by this could not be counted in time"}, ask(10*time.Millisecond)); diff != "" {
+		t.Errorf("the second is told (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"at least 3 ApiKeys lose their grants" + undo}, <-first); diff != "" {
+		t.Errorf("the first is told (-want +got):\n%s", diff)
+	}
+	if n := len(s.counting); n != 0 {
+		t.Errorf("%d more counts were begun", n)
 	}
 }
