@@ -218,4 +218,10 @@ type SecretReference struct {
 	// resourceVersion of the Secret; while it stands, the manager need not read the Secret.
 	// +kubebuilder:validation:MaxLength=64
 	ResourceVersion string `json:"resourceVersion"`
+
+	// minLength is how many characters a key that spec.source refers to was found to have at least, where a policy
+	// demands more than usual; while no policy demands more than that, the manager need not read the Secret.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	MinLength int32 `json:"minLength,omitempty"`
 }

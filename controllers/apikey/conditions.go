@@ -83,6 +83,8 @@ var denials = map[lifecycle.Denial]trouble{
 		message: "another ApiKey has the same key, and its claim comes first: use another key here"},
 	lifecycle.DeniedWeak: {reason: v1alpha1.ReasonWeakKey,
 		message: "Secret %s holds a key that could be guessed: give it at least %d characters, 8 of them different, and best 32 random bytes"},
+	lifecycle.DeniedShort: {reason: v1alpha1.ReasonWeakKey,
+		message: "Secret %s holds a key of fewer than %d characters, which policy demands by now: give it a longer one, best 32 random bytes"},
 	lifecycle.DeniedMalformed: {reason: v1alpha1.ReasonMalformedKey,
 		message: "Secret %s holds what no request can carry as a key: store 20 to 512 printable ASCII characters, without spaces and without a line break at the end"},
 }
@@ -97,7 +99,11 @@ func (t trouble) about(secret string) trouble {
 func (s situation) denial() (trouble, bool) {
 	if s.plan.Denied == lifecycle.DeniedByPolicy {
 		refusal := s.verdict.Refusal
-		return trouble{reason: string(refusal.Code()), message: refusal.String()}, true
+		t := trouble{reason: string(refusal.Code()), message: refusal.String()}
+		if s.invalid != nil { // it may be why the key counts as not rotated
+			t.message += "; " + s.invalid.Error()
+		}
+		return t, true
 	}
 	if s.plan.Denied == lifecycle.DeniedOverdue {
 		return s.overdue(), true

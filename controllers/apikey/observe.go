@@ -15,6 +15,7 @@ import (
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
+	"github.com/apikey-operator/apikey-operator/controllers/apispec"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
@@ -60,7 +61,7 @@ func (r *Reconciler) cachedView(ctx context.Context, key *v1alpha1.ApiKey) (view
 			return v, fmt.Errorf("look for Secret %s in the cache: %w", name, err)
 		case err != nil && recorded == nil:
 			v.seen.State = lifecycle.SecretGoneAsRecorded
-		case err == nil && recorded != nil && isRecorded(secret, recorded):
+		case err == nil && recorded != nil && isRecorded(secret, recorded) && int(recorded.MinLength) >= v.minLength():
 			v.seen.State = lifecycle.SecretAsRecorded
 		}
 	}
@@ -74,6 +75,14 @@ func (r *Reconciler) judge(ctx context.Context, key *v1alpha1.ApiKey) (view, err
 		return view{}, fmt.Errorf("judge the ApiKey by policy: %w", err)
 	}
 	return view{key: key, verdict: verdict}, nil
+}
+
+// minLength is how many characters a referenced key must have by policy, and zero for a generated one.
+func (v view) minLength() int {
+	if apispec.SourceOf(v.key).Kind != lifecycle.FromSecret {
+		return 0
+	}
+	return v.verdict.Format.Bytes
 }
 
 // isRecorded says whether a Secret is in the very state that the status recorded.
@@ -131,7 +140,7 @@ func (r *Reconciler) liveView(ctx context.Context, key *v1alpha1.ApiKey, secret 
 	if err != nil {
 		return v, err
 	}
-	v.secret, v.seen = secret, viewSecret(key, secret, v.verdict.Format.Bytes)
+	v.secret, v.seen = secret, viewSecret(key, secret, v.minLength())
 	if v.adoptable, err = r.adoptable(ctx, v); err != nil {
 		return v, err
 	}

@@ -3,6 +3,7 @@ package apikey
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -90,18 +91,32 @@ func viewReferenced(key *v1alpha1.ApiKey, secret *corev1.Secret, minLen int) lif
 		return lifecycle.Secret{State: lifecycle.SecretAbsent}
 	}
 	view := lifecycle.Secret{State: lifecycle.SecretOffered}
-	if view.Unfit = unfitness(value, minLen); view.Unfit == lifecycle.NotDenied {
-		view.Hash, view.Hint = keys.SHA256(value).Encode(), keys.HintOfReference(value)
+	if view.Unfit = unfitness(value); view.Unfit != lifecycle.NotDenied {
+		return view
+	}
+	view.Hash, view.Hint = keys.SHA256(value).Encode(), keys.HintOfReference(value)
+	switch taken := isCurrent(key, view.Hash); {
+	case len(value) >= minLen:
+	case taken:
+		view.Short = true
+	default:
+		return lifecycle.Secret{State: lifecycle.SecretOffered, Unfit: lifecycle.DeniedWeak}
 	}
 	return view
 }
 
+func isCurrent(key *v1alpha1.ApiKey, hash string) bool {
+	return slices.ContainsFunc(key.Status.Credentials, func(c v1alpha1.Credential) bool {
+		return c.State == v1alpha1.CredentialCurrent && c.Hash == hash
+	})
+}
+
 // unfitness says why a value is no key that could be taken over.
-func unfitness(value []byte, minLen int) lifecycle.Denial {
+func unfitness(value []byte) lifecycle.Denial {
 	switch err := keys.CheckImported(value); {
-	case err == nil && len(value) >= minLen:
+	case err == nil:
 		return lifecycle.NotDenied
-	case err == nil, errors.Is(err, keys.ErrWeakKey):
+	case errors.Is(err, keys.ErrWeakKey):
 		return lifecycle.DeniedWeak
 	default:
 		return lifecycle.DeniedMalformed

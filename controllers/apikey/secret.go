@@ -130,8 +130,9 @@ func isApiKey(reference *metav1.OwnerReference) bool {
 	return err == nil && group.Group == v1alpha1.GroupName && reference.Kind == v1alpha1.ApiKeyKind.Kind
 }
 
-func referenceTo(secret *corev1.Secret) *v1alpha1.SecretReference {
+func referenceTo(secret *corev1.Secret, minLength int) *v1alpha1.SecretReference {
 	return &v1alpha1.SecretReference{
+		MinLength:       int32(minLength),
 		Name:            secret.Name,
 		UID:             string(secret.UID),
 		ResourceVersion: secret.ResourceVersion,

@@ -94,7 +94,7 @@ func withdrawn(key *v1alpha1.ApiKey, plan lifecycle.Plan) *v1alpha1.Grant {
 // deniesAll says whether nothing that the spec asks for is granted.
 func deniesAll(plan lifecycle.Plan) bool {
 	switch plan.Denied {
-	case lifecycle.DeniedByPolicy, lifecycle.DeniedOverdue, lifecycle.DeniedDuplicate:
+	case lifecycle.DeniedByPolicy, lifecycle.DeniedOverdue, lifecycle.DeniedShort, lifecycle.DeniedDuplicate:
 		return true
 	case lifecycle.NotDenied, lifecycle.DeniedWeak, lifecycle.DeniedMalformed:
 	}
@@ -129,7 +129,7 @@ func isDenied(plan lifecycle.Plan) bool {
 		return false
 	case lifecycle.DeniedWeak, lifecycle.DeniedMalformed:
 		return len(plan.Credentials) == 0
-	case lifecycle.DeniedByPolicy, lifecycle.DeniedOverdue, lifecycle.DeniedDuplicate:
+	case lifecycle.DeniedByPolicy, lifecycle.DeniedOverdue, lifecycle.DeniedShort, lifecycle.DeniedDuplicate:
 	}
 	return true
 }
@@ -171,13 +171,13 @@ func secretRefOf(v view, plan lifecycle.Plan) *v1alpha1.SecretReference {
 	case lifecycle.SecretAsRecorded:
 		return recorded
 	case lifecycle.SecretOffered:
-		settled = true
+		settled = !v.seen.Short
 	case lifecycle.SecretOurs:
 	case lifecycle.SecretAbsent, lifecycle.SecretGoneAsRecorded, lifecycle.SecretForeign, lifecycle.SecretOfPredecessor, lifecycle.SecretNotOffered:
 		return nil
 	}
 	if current, ok := lifecycle.FindCurrent(plan.Credentials); ok && current.Hash == v.seen.Hash && settled {
-		return referenceTo(v.secret)
+		return referenceTo(v.secret, v.minLength())
 	}
 	if recorded != nil && recorded.UID == string(v.secret.UID) {
 		return unsettled(recorded)

@@ -30,6 +30,9 @@ func planFound(d Desired, o Observed, s Settings, standing []Credential, at inst
 	case SecretNotOffered:
 		return blocked(o, s, standing, BlockedSourceNotOffered, at)
 	case SecretOffered:
+		if o.Secret.Short {
+			return rest(Plan{Denied: DeniedShort, Credentials: standing, Lapsed: lapsed(o, at)}, s, at)
+		}
 		if o.Secret.Unfit != NotDenied {
 			return unfit(d, o, s, standing, at)
 		}

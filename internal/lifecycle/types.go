@@ -88,6 +88,7 @@ type Secret struct {
 	Hash      string // of the value under the wanted data key; empty where there is none
 	Hint      string // of a referenced value
 	Unfit     Denial // why a referenced value is no key
+	Short     bool   // a referenced value that was taken over is shorter than policy allows by now
 	Misplaced string // hash of one of our credentials that stands under another data key
 	Immutable bool
 	Tidy      bool // owner, labels, annotations and data are as wanted
@@ -182,6 +183,8 @@ const (
 	DeniedOverdue
 	// DeniedDuplicate: another ApiKey has the same key. Nothing of this one works.
 	DeniedDuplicate
+	// DeniedShort: the referenced value that was taken over is shorter than policy allows by now. Nothing of it works.
+	DeniedShort
 	// DeniedWeak: the referenced value could be guessed. What was accepted before keeps its grace.
 	DeniedWeak
 	// DeniedMalformed: the referenced value can be carried by no request. The same holds.

@@ -94,3 +94,23 @@ func TestAPolicyMayRaiseTheBoundOnReferencedKeys(t *testing.T) {
 	l.expectGrantedBy("first")
 	l.expectAccepted(importedKey+"-and-16-letters-more", "a referenced key of as many characters as policy demands")
 }
+
+func TestABoundThatIsRaisedReachesKeysThatWereTakenBefore(t *testing.T) {
+	t.Parallel()
+	l := newPolicyLab(t, referenceSpec)
+	l.policy("first", mayRead+`,"allowImport":true`)
+	l.vault(importedKey) // of 24 characters
+	l.work()
+	l.expectGrantedBy("first")
+	l.policy("first", mayRead+`,"allowImport":true,"format":{"minBytes":40}`)
+	l.work()
+	l.expectDenied(v1alpha1.ReasonWeakKey)
+	l.expectRefused(importedKey, "a referenced key that is shorter than policy demands now")
+	l.expectCredentials("1 Current")
+
+	l.policy("first", mayRead+`,"allowImport":true,"format":{"minBytes":24}`)
+	l.work()
+	l.expectGrantedBy("first")
+	l.expectAccepted(importedKey, "the same key under a policy that allows it again")
+	l.expectQuiet()
+}

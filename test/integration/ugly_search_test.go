@@ -36,7 +36,7 @@ var wholes = map[string][]string{
 			"allowedCIDRs":["10.0.0.0/8"],"rateLimit":{"requests":1,"period":"1s","burst":1},"policy":"x"},
 		"credentials":[{"revision":1,"state":"Current","hash":"v1:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","hint":"x","cause":"Issued",
 			"issuedAt":"2026-11-01T00:00:00Z","publishedAt":"2026-11-01T00:00:00Z","retiredAt":"2026-11-01T00:00:00Z","notAfter":"2026-12-01T00:00:00Z"}],
-		"secretRef":{"name":"x","uid":"x","resourceVersion":"1"},
+		"secretRef":{"name":"x","uid":"x","resourceVersion":"1","minLength":1},
 		"lastRotationTime":"2026-11-01T00:00:00Z","nextRotationTime":"2026-12-01T00:00:00Z",
 		"conditions":[{"type":"Ready","status":"True","reason":"Active","message":"x","observedGeneration":1,"lastTransitionTime":"2026-11-01T00:00:00Z"}]}`,
 	},
