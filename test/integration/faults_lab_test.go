@@ -21,7 +21,6 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apikey"
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
-	"github.com/apikey-operator/apikey-operator/controllers/policy"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 	policyengine "github.com/apikey-operator/apikey-operator/internal/policy"
 )
@@ -52,6 +51,7 @@ type lab struct {
 	clock     *clocktesting.FakePassiveClock
 	events    *events.FakeRecorder
 	name      types.NamespacedName
+	labels    map[string]string    // of its namespace
 	spec      string               // of the ApiKey when it is made, as JSON
 	window    time.Duration        // the managers' write window
 	offset    time.Duration        // by how much the API server's clock is ahead of the managers'
@@ -113,7 +113,7 @@ func emptyLab(t *testing.T, spec string, labels map[string]string) *lab {
 	}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "lab-", Labels: labels}}
 	l.must(l.admin.Create(t.Context(), namespace))
-	l.name.Namespace = namespace.Name
+	l.name.Namespace, l.labels = namespace.Name, namespace.Labels
 	t.Cleanup(func() { l.takeEvents() })
 	return l
 }
@@ -211,7 +211,7 @@ func (l *lab) start(f fault) *process {
 		Settings:    lifecycle.Settings{PublishDelay: labPublishDelay, Fence: labFence, ExpiringWindow: labExpiringWindow},
 		WriteWindow: l.window,
 		ClockOffset: func() time.Duration { return l.offset },
-		Judge:       policy.NewBook(l.admin, l.byDefault),
+		Judge:       l.book(),
 		RestoreMode: l.restoring,
 	})
 	return p
