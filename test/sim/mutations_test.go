@@ -107,14 +107,14 @@ var mutations = map[string]mutation{
 	},
 	"go on issuing what policy refuses": {
 		file:      "internal/lifecycle/plan.go",
-		right:     "	case o.Refused:\n",
-		wrong:     "	case o.Refused && len(standing) == 0:\n",
+		right:     "	case o.Refused:\n		return rest(",
+		wrong:     "	case o.Refused && len(standing) == 0:\n		return rest(",
 		wantWords: "BROKEN: policy",
 	},
 	"go on granting what policy refuses": {
 		file:      "controllers/apikey/status.go",
-		right:     "	return plan.Denied == lifecycle.DeniedByPolicy || plan.Denied == lifecycle.DeniedDuplicate",
-		wrong:     "	return plan.Denied == lifecycle.DeniedDuplicate",
+		right:     "	if deniesAll(plan) {\n		return withdrawn(v.key, plan)\n	}\n",
+		wrong:     "	if deniesAll(plan) && plan.Denied != lifecycle.DeniedByPolicy {\n		return withdrawn(v.key, plan)\n	}\n",
 		wantWords: "BROKEN: policy",
 	},
 	"forget until when a withdrawn grant was": {
