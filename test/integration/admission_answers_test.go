@@ -236,7 +236,8 @@ func TestTheWebhookAnswersEveryWayInWhichAnApiKeyIsWritten(t *testing.T) {
 	o.expectSent(stored, wiseSpec)
 	o.expectStamps(stored, "editor-of-"+o.namespace, "editor-of-"+o.namespace)
 
-	// On a change.
+	// On a change, when the manager writes no more.
+	o.awaitState("k", v1alpha1.StateActive)
 	o.editor.sendRefused(t, patch(o.namespace, "k", mergePatch, `{"spec":{"permissions":["write"]}}`), refused)
 	o.editor.sendRefused(t, patch(o.namespace, "k", jsonPatch, `[{"op":"add","path":"/spec/permissions/-","value":"write"}]`), refused)
 	o.editor.sendRefused(t, update(o.namespace, "k", withSpec(t, o.editor.send(t, get(o.namespace, "k")), wide)), refused)
