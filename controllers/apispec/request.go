@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
-	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 	"github.com/apikey-operator/apikey-operator/internal/policy"
 )
 
@@ -48,6 +47,3 @@ func Strings[S ~string](values []S) []string {
 	}
 	return plain
 }
-
-// IsGenerated says whether the manager makes the key.
-func IsGenerated(key *v1alpha1.ApiKey) bool { return SourceOf(key).Kind == lifecycle.Generated }

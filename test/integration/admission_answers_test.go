@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -176,19 +175,9 @@ func (o *office) awaitWebhook() {
 	ctx, cancel := context.WithTimeout(o.t.Context(), settleTimeout)
 	defer cancel()
 	must(o.t, poll(ctx, func() (bool, error) {
-		_, err := admin(o.t).do(ctx, dry(create(o.namespace, apiKey("probe", `{}`))))
+		_, err := admin(o.t).do(ctx, dryRun(create(o.namespace, apiKey("probe", `{}`))))
 		return err != nil && strings.Contains(err.Error(), "NoPolicy"), nil
 	}))
-}
-
-// dry is a request that is to have no effect.
-func dry(r request) request {
-	query := url.Values{"dryRun": {"All"}}
-	for name, values := range r.query {
-		query[name] = values
-	}
-	r.query = query
-	return r
 }
 
 func policyRequest(method, name, body string) request {
@@ -220,14 +209,14 @@ func TestTheWebhookAnswersEveryWayInWhichAnApiKeyIsWritten(t *testing.T) {
 
 	// On creation.
 	o.editor.sendRefused(t, create(o.namespace, apiKey("new", wide)), refused)
-	o.editor.sendRefused(t, dry(create(o.namespace, apiKey("new", wide))), refused)
+	o.editor.sendRefused(t, dryRun(create(o.namespace, apiKey("new", wide))), refused)
 	o.editor.sendRefused(t, apply(o.namespace, "new", "me", apiKey("new", wide)), refused)
 	_, err := o.editor.do(t.Context(), create(o.namespace, apiKey("new", `{"rotation":{"schedule":"0 3 1 * *","timeZone":"Europe/Atlantis"}}`)))
 	if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), `InvalidSchedule: spec.rotation.timeZone "Europe/Atlantis" is not known`) {
 		t.Errorf("the time zone is answered by %v", err)
 	}
 	o.expectWarnings() // none comes with a refusal
-	o.editor.send(t, dry(create(o.namespace, apiKey("k", wiseSpec))))
+	o.editor.send(t, dryRun(create(o.namespace, apiKey("k", wiseSpec))))
 	if _, err := o.editor.do(t.Context(), get(o.namespace, "k")); !apierrors.IsNotFound(err) {
 		t.Errorf("a dry run stored the ApiKey, or %v", err)
 	}
@@ -261,7 +250,7 @@ func TestTheWebhookAnswersEveryWayInWhichAnApiKeyIsWritten(t *testing.T) {
 	narrow := policyRequest(http.MethodPatch, o.namespace, `{"spec":{"permissions":["read"]}}`)
 	narrow.contentType = string(mergePatch)
 	lost := "1 ApiKey loses its grant by this, and those keys stop working: undo it to restore them; --dry-run=server tells beforehand"
-	admin.send(t, dry(narrow))
+	admin.send(t, dryRun(narrow))
 	o.expectWarnings(lost)
 	admin.send(t, narrow)
 	o.expectWarnings(lost)
@@ -307,7 +296,7 @@ func (o *office) awaitRefusal(r request, words string) {
 	ctx, cancel := context.WithTimeout(o.t.Context(), settleTimeout)
 	defer cancel()
 	must(o.t, poll(ctx, func() (bool, error) {
-		_, err := o.editor.do(ctx, dry(r))
+		_, err := o.editor.do(ctx, dryRun(r))
 		return err != nil && strings.Contains(err.Error(), words), nil
 	}))
 }
@@ -402,7 +391,7 @@ func TestTheFailurePolicyDecidesWhereTheManagerCannot(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), settleTimeout)
 	defer cancel()
 	must(t, poll(ctx, func() (bool, error) {
-		_, err := admin(t).do(ctx, dry(create(closed, apiKey("k", `{}`))))
+		_, err := admin(t).do(ctx, dryRun(create(closed, apiKey("k", `{}`))))
 		return apierrors.IsInternalError(err) && strings.Contains(err.Error(), "the manager could not look at this at present"), nil
 	}))
 	before := failedAnswers(t, registry)

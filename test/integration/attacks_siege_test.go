@@ -18,7 +18,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
@@ -57,15 +56,8 @@ func besiege(t *testing.T) *siege {
 // namespaceUser is a person who may do anything with ApiKeys and Secrets in one namespace, the status apart.
 func namespaceUser(t *testing.T, namespace string) identity {
 	t.Helper()
-	user := envtest.User{Name: "user-of-" + namespace}
-	authenticated, err := controlPlane.AddUser(user, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i, err := newIdentity(authenticated.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	name := "user-of-" + namespace
+	i := newUser(t, name)
 	object := metav1.ObjectMeta{Namespace: namespace, Name: "edit"}
 	as := admin(t).client(t)
 	for _, o := range []client.Object{
@@ -75,7 +67,7 @@ func namespaceUser(t *testing.T, namespace string) identity {
 		}},
 		&rbacv1.RoleBinding{
 			ObjectMeta: object, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "edit"},
-			Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user.Name}},
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: name}},
 		},
 	} {
 		if err := as.Create(t.Context(), o); err != nil {

@@ -198,16 +198,23 @@ func newServiceAccount(t *testing.T, namespace, name string) identity {
 // included as far as RBAC goes.
 func namespaceEditor(t *testing.T, namespace string) identity {
 	t.Helper()
-	user := envtest.User{Name: "editor-of-" + namespace}
-	authenticated, err := controlPlane.AddUser(user, nil)
+	name := "editor-of-" + namespace
+	i := newUser(t, name)
+	grantEverything(t, i, namespace, rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: name})
+	return i
+}
+
+// newUser is a person with a certificate, whom no role speaks of.
+func newUser(t *testing.T, name string) identity {
+	t.Helper()
+	user, err := controlPlane.AddUser(envtest.User{Name: name}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	i, err := newIdentity(authenticated.Config())
+	i, err := newIdentity(user.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
-	grantEverything(t, i, namespace, rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user.Name})
 	return i
 }
 
