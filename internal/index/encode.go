@@ -91,12 +91,15 @@ func stateOf(r *Record) (s state) {
 	return s
 }
 
+// timeBits is how many bits of the first 8 bytes of a rank the time takes.
+const timeBits = 62
+
+// sourceOf is the source in a rank.
+func sourceOf(rank string) Source { return Source(rank[0] >> (timeBits - 7*8)) }
+
 // rankOf encodes what a claim ranks by: the source in 2 bits, the time in 62, the UID.
 func rankOf(r *Record, issuedAt time.Time) (rank [rankLen]byte) {
-	const (
-		timeBits = 62
-		epoch    = 1 << (timeBits - 1) // so that times before 1970 come first
-	)
+	const epoch = 1 << (timeBits - 1) // so that times before 1970 come first
 	seconds := min(max(issuedAt.Unix(), -epoch), epoch-1)
 	binary.BigEndian.PutUint64(rank[:], uint64(r.Source)<<timeBits|uint64(seconds+epoch))
 	uid := rankUID(r.UID)

@@ -86,5 +86,11 @@ func (f Found) Entry() Entry {
 	}
 }
 
+// Source is where the key comes from.
+func (f Found) Source() Source {
+	rank := int(f.slot.names) + int(f.slot.namespace) + int(f.slot.name)
+	return sourceOf(f.table.names[rank:])
+}
+
 // grant is the text of the grant, and of whatever stands behind it in the arena.
 func (f Found) grant() string { return f.table.arena.at(f.slot.grant) }

@@ -241,3 +241,16 @@ func TestAStoppedClaimantIsNotPassedOver(t *testing.T) {
 		})
 	}
 }
+
+func TestWhereAKeyComesFromIsTold(t *testing.T) {
+	for i, r := range inRank(hash(1)) {
+		t.Run(r.Name, func(t *testing.T) {
+			x := index.New()
+			r.Credentials[0].Hash = hash(i + 1)
+			mustSet(t, x, r)
+			if found, ok := x.Find(hash(i + 1)); !ok || found.Source() != r.Source {
+				t.Errorf("the source is %d, want %d", found.Source(), r.Source)
+			}
+		})
+	}
+}

@@ -84,7 +84,7 @@ func TestPackagesLinkOnlyWhatTheyMay(t *testing.T) {
 		banned   func(string) bool
 	}{
 		"the serving path links no Kubernetes package": {
-			[]string{"./internal/index", "./internal/authn", "./internal/authhttp"}, isKubernetes,
+			[]string{"./internal/index", "./internal/authn", "./internal/authhttp", "./internal/decisionlog"}, isKubernetes,
 		},
 		"keys links the standard library alone":       {[]string{"./internal/keys"}, isOutside()},
 		"permission links the standard library alone": {[]string{"./internal/permission"}, isOutside()},
@@ -95,6 +95,9 @@ func TestPackagesLinkOnlyWhatTheyMay(t *testing.T) {
 		},
 		"authn links nothing but the pure core": {
 			[]string{"./internal/authn"}, isOutside("internal/keys", "internal/index", "internal/permission"),
+		},
+		"the decision log links no server": {
+			[]string{"./internal/decisionlog"}, isOneOf("net/http", "github.com/valyala/fasthttp"),
 		},
 		"admission decides by what it is given, and links no client": {
 			[]string{"./internal/admission"}, isOneOf(
