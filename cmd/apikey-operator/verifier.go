@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
@@ -19,7 +20,9 @@ import (
 	"github.com/apikey-operator/apikey-operator/controllers/indexfeed"
 	"github.com/apikey-operator/apikey-operator/internal/authhttp"
 	"github.com/apikey-operator/apikey-operator/internal/authn"
+	"github.com/apikey-operator/apikey-operator/internal/gate"
 	"github.com/apikey-operator/apikey-operator/internal/index"
+	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
 	"github.com/apikey-operator/apikey-operator/internal/verifiermetrics"
 )
 
@@ -28,7 +31,8 @@ type verifierFlags struct {
 	bindAddress    string
 	metricsAddress string
 	drainDelay     time.Duration
-	settings       authhttp.Settings
+	gate           gate.Settings
+	connections    authhttp.Settings
 }
 
 // maxDrainDelay keeps a drain within what an orchestrator waits for.
@@ -36,11 +40,11 @@ const maxDrainDelay = 5 * time.Minute
 
 // stopTimeout is how long requests in flight may take after the drain: as long as they may take at all.
 func (f *verifierFlags) stopTimeout() time.Duration {
-	return f.settings.ReadTimeout + f.settings.WriteTimeout + time.Second
+	return f.connections.ReadTimeout + f.connections.WriteTimeout + time.Second
 }
 
 func newVerifierCommand() *cobra.Command {
-	f := &verifierFlags{settings: authhttp.DefaultSettings()}
+	f := &verifierFlags{gate: gate.DefaultSettings(), connections: authhttp.DefaultSettings()}
 	command := &cobra.Command{
 		Use:   "verifier",
 		Short: "Answers ingress proxies: may this request pass, and who is it?",
@@ -58,7 +62,12 @@ func (f *verifierFlags) registerFlags(command *cobra.Command) {
 	flags.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address that serves /metrics, /healthz and /readyz over HTTP")
 	flags.DurationVar(&f.drainDelay, "drain-delay", 5*time.Second,
 		"how long to go on answering after a termination signal while not ready, so that proxies can turn elsewhere; 0s to 5m")
-	s := &f.settings
+	f.registerGate(flags)
+	f.registerConnections(flags)
+}
+
+func (f *verifierFlags) registerGate(flags *pflag.FlagSet) {
+	s := &f.gate
 	flags.StringVar(&s.CredentialHeader, "credential-header", s.CredentialHeader, "header that holds the key")
 	flags.BoolVar(&s.Authorization, "credential-authorization", s.Authorization,
 		"also take the key from Authorization: Bearer KEY, ApiKey KEY, or the bare key")
@@ -66,6 +75,13 @@ func (f *verifierFlags) registerFlags(command *cobra.Command) {
 		"also take the key from this query parameter of the original URL, such as api_key; empty for not at all, since URLs are logged")
 	flags.StringVar(&s.Cookie, "credential-cookie", s.Cookie, "also take the key from this cookie, such as api_key; empty for not at all")
 	flags.StringVar(&s.Realm, "realm", s.Realm, "realm in WWW-Authenticate")
+	flags.StringSliceVar(&s.TrustedProxies, "trusted-proxies", s.TrustedProxies,
+		"networks and addresses of further proxies whose word counts in X-Forwarded-For, such as 10.0.0.0/8,2001:db8::/32: "+
+			"the client's address is the right-most one that is in none of them; not used by /auth/nginx")
+}
+
+func (f *verifierFlags) registerConnections(flags *pflag.FlagSet) {
+	s := &f.connections
 	flags.IntVar(&s.MaxHeaderBytes, "max-header-bytes", s.MaxHeaderBytes,
 		"longest request line and headers together; must hold what the proxy passes on of its clients' headers")
 	flags.IntVar(&s.MaxBodyBytes, "max-body-bytes", s.MaxBodyBytes, "longest request body; none is needed")
@@ -85,8 +101,10 @@ func (f *verifierFlags) validate() error {
 	if err := checkAddresses(addresses); err != nil {
 		return err
 	}
-	if err := f.settings.Validate(); err != nil {
-		return usageError{err}
+	for _, settings := range []interface{ Validate() error }{f.gate, f.connections} {
+		if err := settings.Validate(); err != nil {
+			return usageError{err}
+		}
 	}
 	return nil
 }
@@ -133,7 +151,18 @@ func newVerifier(f *verifierFlags, logger *slog.Logger) (*verifier, error) {
 	x := index.New()
 	metrics := verifiermetrics.New(registry, x.Stats)
 	feed := indexfeed.New(x, metrics, clock.RealClock{}, logger)
-	server, err := authhttp.New(f.settings, authn.NewDecider(x), feed.Synced, time.Now, metrics, logger)
+	g, err := gate.New(f.gate, gate.Config{
+		Decider: authn.NewDecider(x),
+		Ready:   feed.Synced,
+		Now:     time.Now,
+		Limiter: ratelimit.NewMemory(time.Now()),
+		Metrics: metrics,
+		Logger:  logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	server, err := authhttp.New(f.connections, g, logger)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func everyPlace(s *Settings) { s.QueryParameter, s.Cookie = "api_key", "api_key" }
+func everyPlace(s *settings) { s.QueryParameter, s.Cookie = "api_key", "api_key" }
 
 // In these tables KEY stands for the good key.
 func TestWhereTheKeyIsLookedFor(t *testing.T) {
@@ -84,19 +84,19 @@ func TestWhereTheKeyIsLookedFor(t *testing.T) {
 
 func TestPlacesThatAreSwitchedOffAreNotLookedAt(t *testing.T) {
 	tests := map[string]struct {
-		change  func(*Settings)
+		change  func(*settings)
 		headers []string
 		want    string
 	}{
-		"by default the query":   {func(*Settings) {}, []string{"X-Original-URL", "https://a/?api_key=KEY"}, "missing_credential"},
-		"by default the cookie":  {func(*Settings) {}, []string{"Cookie", "api_key=KEY"}, "missing_credential"},
-		"authorization":          {func(s *Settings) { s.Authorization = false }, []string{"Authorization", "KEY"}, "missing_credential"},
-		"a header of one's own":  {func(s *Settings) { s.CredentialHeader = "x-tOKEN" }, []string{"X-Token", "KEY"}, "allowed"},
-		"then not the usual one": {func(s *Settings) { s.CredentialHeader = "X-Token" }, []string{"X-API-Key", "KEY"}, "missing_credential"},
+		"by default the query":   {func(*settings) {}, []string{"X-Original-URL", "https://a/?api_key=KEY"}, "missing_credential"},
+		"by default the cookie":  {func(*settings) {}, []string{"Cookie", "api_key=KEY"}, "missing_credential"},
+		"authorization":          {func(s *settings) { s.Authorization = false }, []string{"Authorization", "KEY"}, "missing_credential"},
+		"a header of one's own":  {func(s *settings) { s.CredentialHeader = "x-tOKEN" }, []string{"X-Token", "KEY"}, "allowed"},
+		"then not the usual one": {func(s *settings) { s.CredentialHeader = "X-Token" }, []string{"X-API-Key", "KEY"}, "missing_credential"},
 		"a parameter of one's own": {
-			func(s *Settings) { s.QueryParameter = "token" }, []string{"X-Original-URL", "https://a/?api_key=x&token=KEY"}, "allowed",
+			func(s *settings) { s.QueryParameter = "token" }, []string{"X-Original-URL", "https://a/?api_key=x&token=KEY"}, "allowed",
 		},
-		"a cookie of one's own": {func(s *Settings) { s.Cookie = "token" }, []string{"Cookie", "api_key=x; token=KEY"}, "allowed"},
+		"a cookie of one's own": {func(s *settings) { s.Cookie = "token" }, []string{"Cookie", "api_key=x; token=KEY"}, "allowed"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

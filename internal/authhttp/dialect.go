@@ -1,45 +1,72 @@
 package authhttp
 
 import (
-	"net/netip"
-	"time"
+	"bytes"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/apikey-operator/apikey-operator/internal/authn"
+	"github.com/apikey-operator/apikey-operator/internal/gate"
 )
 
 // dialect is what one kind of proxy has of its own.
 type dialect struct {
-	name string // in metrics
+	name string // in metrics and logs
 	path string
-	// original tells the request that the proxy was sent.
-	original func(*fasthttp.RequestHeader) original
+	// inPath says that the requirement is a segment of the path behind path, and that the original path follows it. Else the
+	// requirement is the query.
+	inPath bool
+	// read tells the request that the proxy was sent: rest is what follows the requirement in the target.
+	read func(h *fasthttp.RequestHeader, rest []byte, g *gate.Gate, q *gate.Question)
 	// status is the one that the proxy understands.
 	status func(authn.Reason) int
+	// explains says that refusals have a body, which the proxy hands on to its client.
+	explains bool
 }
 
-// original is the request that the proxy was sent, as far as a decision depends on it. What is not known
-// for certain is the zero value.
-type original struct {
-	method []byte
-	url    []byte
-	client netip.Addr
-}
+// dialects are all that are spoken.
+var dialects = []dialect{nginx, forward, envoy}
 
 // noDialect is spoken with whoever asks on a path that is nobody's, or in no HTTP that can be read.
 var noDialect = dialect{name: "none", status: closedStatus}
 
-// closedStatus is the reason's own status, but never a 5xx, on which some proxies let requests through.
+// closedStatus is the reason's own status where that is one of the three that every proxy understands.
 func closedStatus(r authn.Reason) int {
-	if status := r.Status(); status < fasthttp.StatusInternalServerError {
+	switch status := r.Status(); status {
+	case fasthttp.StatusOK, fasthttp.StatusUnauthorized:
 		return status
 	}
 	return fasthttp.StatusForbidden
 }
 
+// ownStatus is the reason's own.
+func ownStatus(r authn.Reason) int { return r.Status() }
+
 // route is a dialect in service.
 type route struct {
 	dialect
-	decided func(reason authn.Reason, took time.Duration)
+	*gate.Route
+}
+
+// match reports whether a raw target is the dialect's, and takes it apart. Nothing is decoded or tidied up on the way:
+// what a client wrote behind the requirement must not become a part of it.
+func (d *dialect) match(target []byte) (requirement, rest []byte, ok bool) {
+	if !d.inPath {
+		path, query, _ := bytes.Cut(target, []byte("?"))
+		return query, nil, string(path) == d.path
+	}
+	behind, ok := bytes.CutPrefix(target, []byte(d.path))
+	if !ok {
+		return nil, nil, false
+	}
+	// The original path begins with a slash. Without one it is not known where the requirement ends.
+	end := bytes.IndexByte(behind, '/')
+	if end < 0 {
+		return nil, nil, false
+	}
+	requirement, rest = behind[:end], behind[end:]
+	if string(requirement) == "-" {
+		requirement = nil
+	}
+	return requirement, rest, end > 0
 }

@@ -14,8 +14,10 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/apikey-operator/apikey-operator/internal/authn"
+	"github.com/apikey-operator/apikey-operator/internal/gate"
 	"github.com/apikey-operator/apikey-operator/internal/index"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
+	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
 )
 
 var noon = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
@@ -30,9 +32,18 @@ type fixture struct {
 	clock   time.Time
 	metrics *recorder
 	log     *safeBuffer
+	// What a test may put in the place of the fixture's own.
+	now   func() time.Time
+	ready func() bool
 }
 
-func newFixture(t testing.TB, change ...func(*Settings)) *fixture {
+// settings are those of the gate and of the server.
+type settings struct {
+	gate.Settings
+	connections Settings
+}
+
+func newFixture(t testing.TB, change ...func(*settings)) *fixture {
 	t.Helper()
 	plaintext, err := keys.Generate(rand.Reader, keys.Format{})
 	if err != nil {
@@ -52,13 +63,25 @@ func newFixture(t testing.TB, change ...func(*Settings)) *fixture {
 			Credentials: []index.Credential{{Hash: plaintext.Hash(), Revision: 3}},
 		},
 	}
+	f.now, f.ready = func() time.Time { return f.clock }, func() bool { return f.isReady }
 	f.set(t, f.record)
-	settings := DefaultSettings()
+	settings := settings{gate.DefaultSettings(), DefaultSettings()}
 	for _, c := range change {
 		c(&settings)
 	}
-	f.Server, err = New(settings, authn.NewDecider(f.index), func() bool { return f.isReady },
-		func() time.Time { return f.clock }, f.metrics, slog.New(slog.NewJSONHandler(f.log, nil)))
+	logger := slog.New(slog.NewJSONHandler(f.log, nil))
+	g, err := gate.New(settings.Settings, gate.Config{
+		Decider: authn.NewDecider(f.index),
+		Ready:   func() bool { return f.ready() },
+		Now:     func() time.Time { return f.now() },
+		Limiter: ratelimit.NewMemory(noon),
+		Metrics: f.metrics,
+		Logger:  logger,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Server, err = New(settings.connections, g, logger)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +120,7 @@ func newRequest(t testing.TB, target string, headers ...string) *fasthttp.Reques
 
 // reasonOf is what the answer says, "allowed" where it says nothing.
 func reasonOf(ctx *fasthttp.RequestCtx) string {
-	if reason := ctx.Response.Header.Peek(headerReason); len(reason) > 0 || ctx.Response.StatusCode() != 200 {
+	if reason := ctx.Response.Header.Peek(gate.HeaderReason); len(reason) > 0 || ctx.Response.StatusCode() != 200 {
 		return string(reason)
 	}
 	return "allowed"
@@ -107,7 +130,7 @@ func reasonOf(ctx *fasthttp.RequestCtx) string {
 func headersOf(ctx *fasthttp.RequestCtx) map[string]string {
 	headers := map[string]string{}
 	for name, value := range ctx.Response.Header.All() {
-		if string(name) != headerRequestID && string(name) != "Content-Length" { // always 0, see the tests on the wire
+		if string(name) != gate.HeaderRequestID && string(name) != "Content-Length" { // always 0, see the tests on the wire
 			headers[string(name)] = string(value)
 		}
 	}
@@ -118,6 +141,7 @@ func headersOf(ctx *fasthttp.RequestCtx) map[string]string {
 type recorder struct {
 	mu                  sync.Mutex
 	decisions           map[string]int // by dialect/reason
+	decided             func()         // called at each decision, if set
 	invalidRequirements int
 	panics              int
 }
@@ -128,6 +152,9 @@ func (r *recorder) Decisions(dialect string) func(authn.Reason, time.Duration) {
 		names[reason] = dialect + "/" + authn.Reason(reason).String()
 	}
 	return func(reason authn.Reason, _ time.Duration) {
+		if r.decided != nil {
+			r.decided()
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.decisions[names[reason]]++

@@ -5,16 +5,13 @@ import (
 	"bytes"
 	"io"
 	"net/http"
-	"net/netip"
-	"net/url"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/valyala/fasthttp/fasthttputil"
 
-	"github.com/apikey-operator/apikey-operator/internal/authn"
+	"github.com/apikey-operator/apikey-operator/internal/gate"
 )
 
 // placeholder stands for the good key in what the fuzzer makes up.
@@ -38,7 +35,7 @@ func FuzzServe(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	fix := newFixture(f, everyPlace, func(s *Settings) { s.ReadTimeout = time.Second })
+	fix := newFixture(f, everyPlace, func(s *settings) { s.connections.ReadTimeout = time.Second })
 	ln := fasthttputil.NewInmemoryListener()
 	served := make(chan error, 1)
 	go func() { served <- fix.Serve(ln) }()
@@ -51,7 +48,7 @@ func FuzzServe(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		sent := bytes.ReplaceAll(raw, []byte(placeholder), []byte(fix.key))
 		for _, response := range exchange(t, ln, sent) {
-			reason := response.Header.Get(headerReason)
+			reason := response.Header.Get(gate.HeaderReason)
 			switch status := response.StatusCode; {
 			case status == http.StatusContinue:
 			case status == http.StatusOK && bytes.Contains(sent, []byte(fix.key)) && reason == "":
@@ -90,96 +87,5 @@ func exchange(t *testing.T, ln *fasthttputil.InmemoryListener, raw []byte) []*ht
 			return all
 		}
 		all = append(all, response)
-	}
-}
-
-func FuzzQueryCredential(f *testing.F) {
-	for _, seed := range []string{
-		"", "https://a.test/x?api_key=k", "https://a.test/?a=b&api_key=k&api_key=k", "?api%5Fkey=%6b", "?api_key=%", "?api_key=a+b#c",
-		"//?&&=&api_key", "https://[::1]:80/?api_key=a;b",
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, rawURL string) {
-		got := fromQuery([]byte(rawURL), []byte("api_key"))
-		withoutFragment, _, _ := strings.Cut(rawURL, "#")
-		_, query, _ := strings.Cut(withoutFragment, "?")
-		if strings.Contains(query, ";") {
-			return // net/url refuses semicolons, which to us are letters
-		}
-		values, err := url.ParseQuery(query)
-		if err != nil {
-			return // something elsewhere is encoded wrongly
-		}
-		// The model: what net/url reads, less what is empty.
-		var want []byte
-		for _, v := range values["api_key"] {
-			if v == "" {
-				continue
-			}
-			if want != nil && v != string(want) {
-				assertSame(t, rawURL, got, fromValue(nil, true))
-				return
-			}
-			want = []byte(v)
-		}
-		assertSame(t, rawURL, got, fromValue(want, false))
-	})
-}
-
-func FuzzAddress(f *testing.F) {
-	for _, seed := range []string{
-		"", "203.0.113.7", "203.0.113.007", "203.0.113.7:80", "2001:db8::7", "::ffff:203.0.113.7", "fe80::7%eth0", "203.0.113.7%z", "%", "unix:",
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		if strings.HasSuffix(text, "%") || strings.Count(text, "%") > 1 {
-			return // net/netip wants a zone where there is the sign of one, and takes that sign in it
-		}
-		var want netip.Addr
-		if parsed, err := netip.ParseAddr(text); err == nil {
-			want = parsed.WithZone("")
-		}
-		if got := addressOf([]byte(text)); got != want {
-			t.Fatalf("%q is %v, want %v", text, got, want)
-		}
-	})
-}
-
-func FuzzCookies(f *testing.F) {
-	for _, seed := range []string{
-		"", "api_key=k", "a=b; api_key=k; c", `api_key="k"`, "api_key=k;api_key=j", "api_key", ";;=;", "api_key=a=b", ` api_key = k `,
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, header string) {
-		got := fromCookies([][]byte{[]byte(header)}, []byte("api_key"))
-		parsed, err := http.ParseCookie(header)
-		if err != nil {
-			return // net/http is stricter with what other cookies may hold
-		}
-		var want []byte
-		for _, c := range parsed {
-			if c.Name != "api_key" || c.Value == "" {
-				continue
-			}
-			if strings.TrimSpace(c.Value) != c.Value {
-				return // no cookie's value has spaces around it; net/http keeps them
-			}
-			if want != nil && c.Value != string(want) {
-				assertSame(t, header, got, fromValue(nil, true))
-				return
-			}
-			want = []byte(c.Value)
-		}
-		assertSame(t, header, got, fromValue(want, false))
-	})
-}
-
-func assertSame(t *testing.T, input string, got, want authn.Credential) {
-	t.Helper()
-	if !reflect.DeepEqual(got, want) {
-		t.Fatalf("%q gives another credential than the model", input)
 	}
 }

@@ -1,70 +1,72 @@
 package authhttp
 
 import (
-	"bytes"
-	"fmt"
 	"net"
-	"runtime"
-	"runtime/debug"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/apikey-operator/apikey-operator/internal/authn"
+	"github.com/apikey-operator/apikey-operator/internal/gate"
 )
 
 // handle answers one request.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	defer s.denyAfterPanic(ctx)
-	started := s.now()
+	h := &ctx.Request.Header
+	q := gate.NewQuestion()
 	// The raw bytes, since the path that fasthttp offers is decoded and normalised.
-	route, query := s.routeOf(ctx.Request.Header.RequestURI())
-	request := authn.Request{Ready: s.ready(), Now: started}
-	shareable := false
-	if route.original != nil {
-		original := route.original(&ctx.Request.Header)
-		request.Requirement = s.requirements.get(query)
-		request.Credential, shareable = s.places.credential(&ctx.Request.Header, original.url)
-		request.Method, request.Address = original.method, original.client
-	}
-	decision := s.decider.Decide(&request)
-	if !shareable {
-		decision.CacheSeconds = 0
-	}
-	s.answer(ctx, route, &decision)
-	if decision.Reason == authn.InvalidRequirement {
-		s.metrics.InvalidRequirement()
-	}
-	route.decided(decision.Reason, s.now().Sub(started))
+	route := s.read(h, h.RequestURI(), q)
+	route.Ask(q)
+	s.answer(ctx, route, q)
+	q.Done()
+	q.Release()
 }
 
-// routeOf finds the dialect that is spoken on the target's path.
-func (s *Server) routeOf(target []byte) (r *route, query []byte) {
-	path, query, _ := bytes.Cut(target, []byte("?"))
+// read finds the dialect that is spoken on the target's path, and has it read the question.
+func (s *Server) read(h *fasthttp.RequestHeader, target []byte, q *gate.Question) *route {
+	q.RequestID = h.Peek(gate.HeaderRequestID)
 	for i := range s.routes {
-		if string(path) == s.routes[i].path {
-			return &s.routes[i], query
+		route := &s.routes[i]
+		requirement, rest, ok := route.match(target)
+		if !ok {
+			continue
 		}
+		q.Requirement = s.gate.Requirement(requirement)
+		route.read(h, rest, s.gate, q)
+		s.gate.FindCredential(q, h, nil)
+		if s.traces {
+			q.TraceParent, q.TraceState = h.Peek("Traceparent"), h.Peek("Tracestate")
+		}
+		return route
 	}
 	s.strayed.Do(func() {
 		s.logger.Warn("a proxy asks on a path that is nobody's, so all its requests are refused; "+
-			"correct the URL of its verifier", "known_paths", nginx.path)
+			"correct the URL of its verifier", "known_paths", knownPaths)
 	})
-	return &s.noRoute, nil
+	return &s.noRoute
 }
+
+// knownPaths are for those who stray.
+var knownPaths = func() (paths []string) {
+	for _, d := range dialects {
+		paths = append(paths, d.path)
+	}
+	return paths
+}()
 
 // handleError answers what fasthttp cannot read as a request, before it closes the connection: bad syntax, too
 // much of it, or too slow. What it says of the error may hold a key, so it is neither sent nor logged.
 func (s *Server) handleError(ctx *fasthttp.RequestCtx, err error) {
 	defer s.denyAfterPanic(ctx)
 	reason := authn.MalformedCredential
-	if !s.ready() {
+	if !s.gate.Ready() {
 		reason = authn.NotReady
 	}
-	s.answer(ctx, &s.noRoute, &authn.Decision{Reason: reason})
+	s.refuse(ctx, reason)
 	if _, silent := err.(net.Error); silent { //nolint:errorlint // wrapped, it means that something had come
 		return // someone connected and sent nothing, as a probe does; no request, no decision
 	}
-	s.noRoute.decided(reason, Unmeasured)
+	s.noRoute.Refuse(reason)
 }
 
 // denyAfterPanic refuses a request that met a bug of ours; fasthttp itself recovers from nothing.
@@ -73,24 +75,17 @@ func (s *Server) denyAfterPanic(ctx *fasthttp.RequestCtx) {
 	if cause == nil {
 		return
 	}
-	s.metrics.Panicked()
-	s.noRoute.decided(authn.NotReady, Unmeasured)
+	s.gate.Panicked(cause)
 	ctx.Response.Reset()
-	s.answer(ctx, &s.noRoute, &authn.Decision{Reason: authn.NotReady})
+	s.refuse(ctx, authn.NotReady)
 	ctx.SetConnectionClose()
-	if s.panics.Add(1) <= maxLoggedPanics {
-		s.logger.Error("a request was refused because answering it failed; please report this",
-			"panic", describePanic(cause), "stack", string(debug.Stack()))
-	}
 }
 
-// maxLoggedPanics is enough to find a bug; the metric counts them all.
-const maxLoggedPanics = 100
-
-// describePanic gives the text of what the runtime says itself. Any other value could hold what was sent.
-func describePanic(cause any) string {
-	if err, ok := cause.(runtime.Error); ok {
-		return err.Error()
-	}
-	return fmt.Sprintf("a %T", cause)
+// refuse answers where nothing was decided, in a status that every proxy understands.
+func (s *Server) refuse(ctx *fasthttp.RequestCtx, reason authn.Reason) {
+	q := gate.NewQuestion()
+	defer q.Release()
+	q.Reason = reason
+	q.RequestID = ctx.Request.Header.Peek(gate.HeaderRequestID)
+	s.answer(ctx, &s.noRoute, q)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/apikey-operator/apikey-operator/internal/authn"
+	"github.com/apikey-operator/apikey-operator/internal/gate"
 	"github.com/apikey-operator/apikey-operator/internal/index"
 )
 
@@ -300,7 +301,7 @@ func TestOnlyTheRawTargetCounts(t *testing.T) {
 		"a fragment":                       {"/auth/nginx#x", "invalid_requirement"},
 		"a fragment behind the query":      {"/auth/nginx?permission=read#x", "invalid_requirement"},
 		"another path":                     {"/", "invalid_requirement"},
-		"another dialect":                  {"/auth/forward?permission=read", "invalid_requirement"},
+		"another dialect's, without path":  {"/auth/envoy/permission=read", "invalid_requirement"},
 		"a second question mark":           {"/auth/nginx?permission=read?x", "invalid_requirement"},
 		"a query that only looks the same": {"/auth/nginx?%70ermission=read", "allowed"},
 	}
@@ -376,34 +377,6 @@ func TestAnInvalidRequirementIsLoggedOnceAndCountedEachTime(t *testing.T) {
 	}
 }
 
-func TestDistinctRequirementsDoNotFillMemoryOrTheLog(t *testing.T) {
-	f := newFixture(t)
-	for i := range maxRequirements + 100 {
-		f.ask(t, fmt.Sprintf("/auth/nginx?nonsense=%d", i), "X-API-Key", f.key)
-	}
-	f.ask(t, "/auth/nginx?tenant="+strings.Repeat("a", maxRequirementBytes), "X-API-Key", f.key)
-	if kept := len(*f.requirements.known.Load()); kept != maxInvalid {
-		t.Errorf("%d are kept, want %d: nonsense must leave room for what routes demand", kept, maxInvalid)
-	}
-	for i := range maxRequirements {
-		f.ask(t, fmt.Sprintf("/auth/nginx?permission=p%d", i), "X-API-Key", f.key)
-	}
-	if kept := len(*f.requirements.known.Load()); kept != maxRequirements {
-		t.Errorf("%d are kept, want %d", kept, maxRequirements)
-	}
-	if lines, want := strings.Count(f.log.String(), "\n"), maxInvalid+1; lines != want { // and one that says it is full
-		t.Errorf("%d lines, want %d", lines, want)
-	}
-	// What does not fit is decided the same, right and wrong.
-	for query, want := range map[string]string{
-		"tenant=acme": "allowed", "tenant=other": "tenant_mismatch", "nonsense": "invalid_requirement",
-	} {
-		if got := reasonOf(f.ask(t, "/auth/nginx?"+query, "X-API-Key", f.key)); got != want {
-			t.Errorf("%s: reason = %q, want %q", query, got, want)
-		}
-	}
-}
-
 func TestOnlyAnAnswerToAKeyInAHeaderMayBeKept(t *testing.T) {
 	tests := map[string]struct {
 		headers []string
@@ -416,7 +389,7 @@ func TestOnlyAnAnswerToAKeyInAHeaderMayBeKept(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, func(s *Settings) { s.Cookie, s.QueryParameter = "api_key", "api_key" })
+			f := newFixture(t, func(s *settings) { s.Cookie, s.QueryParameter = "api_key", "api_key" })
 			for i := range tt.headers {
 				tt.headers[i] = strings.ReplaceAll(tt.headers[i], "KEY", f.key)
 			}
@@ -429,12 +402,10 @@ func TestOnlyAnAnswerToAKeyInAHeaderMayBeKept(t *testing.T) {
 }
 
 func TestABugRefusesTheRequestAndNothingElse(t *testing.T) {
-	var nothing *authn.Decider
 	tests := map[string]func(*fixture){
-		"in a decision":       func(f *fixture) { f.decider = nothing },
 		"in the clock":        func(f *fixture) { f.now = func() time.Time { panic("the clock is " + f.key) } },
 		"in readiness":        func(f *fixture) { f.ready = func() bool { panic(f.key) } },
-		"after the answer":    func(f *fixture) { f.routes[0].decided = func(authn.Reason, time.Duration) { panic(f.key) } },
+		"after the answer":    func(f *fixture) { f.metrics.decided = onFirstOf(2, func() { panic(f.key) }) },
 		"an array too short":  func(f *fixture) { f.ready = func() bool { return f.key[len(f.key):][0] == 'x' } },
 		"a goexit-like error": func(f *fixture) { f.ready = func() bool { panic(fmt.Errorf("about %s", f.key)) } },
 	}
@@ -442,19 +413,19 @@ func TestABugRefusesTheRequestAndNothingElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			arrange(f)
-			for range 2 * maxLoggedPanics {
+			for range 2 * gate.MaxLoggedPanics {
 				ctx := f.ask(t, "/auth/nginx", "X-API-Key", f.key)
 				want := map[string]string{"Cache-Control": "no-store", "X-Apikey-Reason": "not_ready", "Connection": "close"}
 				if diff := cmp.Diff(want, headersOf(ctx)); diff != "" || ctx.Response.StatusCode() != 403 {
 					t.Fatalf("status %d, headers (-want +got):\n%s", ctx.Response.StatusCode(), diff)
 				}
 			}
-			if f.metrics.panics != 2*maxLoggedPanics {
+			if f.metrics.panics != 2*gate.MaxLoggedPanics {
 				t.Errorf("counted %d", f.metrics.panics)
 			}
 			log := f.log.String()
-			if lines := strings.Count(log, "\n"); lines != maxLoggedPanics || !strings.Contains(log, "authhttp") {
-				t.Errorf("%d lines, want %d with a stack", lines, maxLoggedPanics)
+			if lines := strings.Count(log, "\n"); lines != gate.MaxLoggedPanics || !strings.Contains(log, "authhttp") {
+				t.Errorf("%d lines, want %d with a stack", lines, gate.MaxLoggedPanics)
 			}
 			if strings.Contains(log, f.key) {
 				t.Error("the log holds the key")
@@ -463,10 +434,20 @@ func TestABugRefusesTheRequestAndNothingElse(t *testing.T) {
 	}
 }
 
+// onFirstOf does something at each first of so many calls.
+func onFirstOf(n int, do func()) func() {
+	calls := 0
+	return func() {
+		if calls++; calls%n == 1 {
+			do()
+		}
+	}
+}
+
 func TestAnErrorHandlerThatPanicsRefusesToo(t *testing.T) {
 	f := newFixture(t)
 	calls := 0
-	f.noRoute.decided = func(authn.Reason, time.Duration) {
+	f.metrics.decided = func() {
 		if calls++; calls == 1 {
 			panic("first")
 		}
@@ -482,17 +463,17 @@ func TestAnsweringDoesNotAllocate(t *testing.T) {
 	tests := map[string]struct {
 		target   string
 		headers  []string
-		change   func(*Settings)
+		change   func(*settings)
 		networks bool
 	}{
-		"allowed by header":        {"/auth/nginx?permission=customers:view&cache=60", []string{"X-API-Key", "KEY"}, func(*Settings) {}, false},
-		"allowed by authorization": {"/auth/nginx?rule=GET:read", []string{"Authorization", "Bearer KEY"}, func(*Settings) {}, false},
+		"allowed by header":        {"/auth/nginx?permission=customers:view&cache=60", []string{"X-API-Key", "KEY"}, func(*settings) {}, false},
+		"allowed by authorization": {"/auth/nginx?rule=GET:read", []string{"Authorization", "Bearer KEY"}, func(*settings) {}, false},
 		"allowed by query":         {"/auth/nginx", []string{"X-Original-URL", "https://a/?b=c&api_key=KEY"}, everyPlace, false},
 		"allowed by cookie":        {"/auth/nginx", []string{"Cookie", "a=b; api_key=KEY"}, everyPlace, false},
-		"allowed by address":       {"/auth/nginx", []string{"X-API-Key", "KEY"}, func(*Settings) {}, true},
-		"refused":                  {"/auth/nginx?tenant=other", []string{"X-API-Key", "KEY"}, func(*Settings) {}, false},
-		"without a key":            {"/auth/nginx", nil, func(*Settings) {}, false},
-		"an invalid requirement":   {"/auth/nginx?nonsense", []string{"X-API-Key", "KEY"}, func(*Settings) {}, false},
+		"allowed by address":       {"/auth/nginx", []string{"X-API-Key", "KEY"}, func(*settings) {}, true},
+		"refused":                  {"/auth/nginx?tenant=other", []string{"X-API-Key", "KEY"}, func(*settings) {}, false},
+		"without a key":            {"/auth/nginx", nil, func(*settings) {}, false},
+		"an invalid requirement":   {"/auth/nginx?nonsense", []string{"X-API-Key", "KEY"}, func(*settings) {}, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

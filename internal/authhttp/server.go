@@ -9,84 +9,42 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/valyala/fasthttp"
 	"golang.org/x/net/netutil"
 
-	"github.com/apikey-operator/apikey-operator/internal/authn"
+	"github.com/apikey-operator/apikey-operator/internal/gate"
 )
-
-// Unmeasured stands for the time of a refusal that nothing was decided for.
-const Unmeasured time.Duration = -1
-
-// Metrics is where a Server says what it does.
-type Metrics interface {
-	// Decisions returns what is told of each decision in a dialect, and how long it took, or Unmeasured.
-	Decisions(dialect string) func(reason authn.Reason, took time.Duration)
-	// InvalidRequirement is told of each request to a route whose demands cannot be understood.
-	InvalidRequirement()
-	// Panicked is told of each request that was refused because answering it failed.
-	Panicked()
-}
 
 // Server answers proxies.
 type Server struct {
-	http         fasthttp.Server
-	decider      *authn.Decider
-	ready        func() bool
-	now          func() time.Time
-	metrics      Metrics
-	logger       *slog.Logger
-	places       places
-	requirements *requirements
-	challenges   challenges
-	routes       []route
-	noRoute      route
-	draining     atomic.Bool
+	http     fasthttp.Server
+	gate     *gate.Gate
+	traces   bool
+	logger   *slog.Logger
+	routes   []route
+	noRoute  route
+	draining atomic.Bool
 
 	maxConnections int
 	starting       sync.Mutex // over what follows
 	listeners      []net.Listener
 	stopped        bool
 
-	panics  atomic.Int64
 	strayed sync.Once // whether a path that is nobody's was logged
 }
 
-// New makes a Server that asks decider. Until ready reports true it refuses everything; now is the clock that keys
-// expire by. It fails on settings that make no sense.
-func New(
-	settings Settings, decider *authn.Decider, ready func() bool, now func() time.Time, metrics Metrics, logger *slog.Logger,
-) (*Server, error) {
+// New makes a Server that asks g. It fails on settings that make no sense.
+func New(settings Settings, g *gate.Gate, logger *slog.Logger) (*Server, error) {
 	if err := settings.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{
-		decider: decider,
-		ready:   ready,
-		now:     now,
-		metrics: metrics,
-		logger:  logger,
-		places: places{
-			header:        settings.CredentialHeader,
-			authorization: settings.Authorization,
-			query:         []byte(settings.QueryParameter),
-			cookie:        []byte(settings.Cookie),
-		},
-		requirements: newRequirements(logger),
-		challenges:   newChallenges(settings.Realm),
-		noRoute:      newRoute(noDialect, metrics),
-	}
-	for _, d := range []dialect{nginx} {
-		s.routes = append(s.routes, newRoute(d, metrics))
+	s := &Server{gate: g, traces: g.Traces(), logger: logger, noRoute: route{noDialect, g.Nowhere()}}
+	for _, d := range dialects {
+		s.routes = append(s.routes, route{d, g.Route(d.name)})
 	}
 	s.configure(settings)
 	return s, nil
-}
-
-func newRoute(d dialect, metrics Metrics) route {
-	return route{dialect: d, decided: metrics.Decisions(d.name)}
 }
 
 func (s *Server) configure(settings Settings) {

@@ -1,28 +1,12 @@
 package authhttp
 
 import (
-	"errors"
 	"fmt"
-	"regexp"
-	"slices"
-	"strings"
 	"time"
 )
 
-// Settings says where keys are looked for and how much a connection may cost.
+// Settings says how much a connection may cost.
 type Settings struct {
-	// CredentialHeader is the header that is looked at first. Default X-API-Key.
-	CredentialHeader string
-	// Authorization says whether the Authorization header is looked at next. Default true.
-	Authorization bool
-	// QueryParameter of the original URL is looked at next. Default empty: not looked at, since URLs
-	// are logged.
-	QueryParameter string
-	// Cookie is looked at last. Default empty: not looked at.
-	Cookie string
-	// Realm stands in WWW-Authenticate. Default apikey-operator.
-	Realm string
-
 	// MaxHeaderBytes bounds the request line and the headers together. A connection takes as much memory
 	// and some 10 KiB, and up to three times as much after headers of that size. Default 64 KiB: nginx accepts 32 KiB from a client by default, and repeats the
 	// URI in two headers of its own. 4 KiB to 1 MiB.
@@ -46,15 +30,12 @@ type Settings struct {
 // DefaultSettings returns the defaults that the fields of Settings name.
 func DefaultSettings() Settings {
 	return Settings{
-		CredentialHeader: "X-API-Key",
-		Authorization:    true,
-		Realm:            "apikey-operator",
-		MaxHeaderBytes:   64 << 10,
-		MaxBodyBytes:     16 << 10,
-		MaxConnections:   8192,
-		ReadTimeout:      5 * time.Second,
-		WriteTimeout:     5 * time.Second,
-		IdleTimeout:      75 * time.Second,
+		MaxHeaderBytes: 64 << 10,
+		MaxBodyBytes:   16 << 10,
+		MaxConnections: 8192,
+		ReadTimeout:    5 * time.Second,
+		WriteTimeout:   5 * time.Second,
+		IdleTimeout:    75 * time.Second,
 	}
 }
 
@@ -66,27 +47,9 @@ const (
 	maxTimeout     = time.Hour
 )
 
-var (
-	// nginx drops headers whose names have an underscore.
-	headerSyntax = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,63}$`)
-	nameSyntax   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
-)
-
-// takenHeaders have a meaning of their own, to HTTP, to a proxy or to us, so that no key can be told from it.
-var takenHeaders = []string{
-	"Authorization", "Connection", "Content-Length", "Content-Type", "Cookie", "Expect", "Host", "Keep-Alive",
-	"Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent",
-	"X-Real-Ip", "X-Request-Id", "X-Scheme", "X-Sent-From", "X-Auth-Request-Redirect",
-}
-
-var takenPrefixes = []string{"x-apikey-", "x-original-", "x-forwarded-"}
-
 // Validate says in one sentence what is wrong with the settings, nil for nothing. It names them as the
 // verifier's flags are named.
 func (s Settings) Validate() error {
-	if err := s.validateNames(); err != nil {
-		return err
-	}
 	for _, size := range []struct {
 		name            string
 		value, min, max int
@@ -109,30 +72,4 @@ func (s Settings) Validate() error {
 		}
 	}
 	return nil
-}
-
-func (s Settings) validateNames() error {
-	if !headerSyntax.MatchString(s.CredentialHeader) {
-		return fmt.Errorf("--credential-header: the credential header %q is no name that nginx lets through, use letters, digits and '-'", s.CredentialHeader)
-	}
-	if isTaken(s.CredentialHeader) {
-		return fmt.Errorf("--credential-header: the credential header %q has another meaning, use one of your own such as X-API-Key", s.CredentialHeader)
-	}
-	if s.QueryParameter != "" && !nameSyntax.MatchString(s.QueryParameter) {
-		return fmt.Errorf("--credential-query: the query parameter %q is no plain name, use letters, digits, '_', '.' and '-'", s.QueryParameter)
-	}
-	if s.Cookie != "" && !nameSyntax.MatchString(s.Cookie) {
-		return fmt.Errorf("--credential-cookie: the cookie %q is no plain name, use letters, digits, '_', '.' and '-'", s.Cookie)
-	}
-	needsEscape := func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' } // in a quoted string
-	if s.Realm == "" || len(s.Realm) > 64 || strings.ContainsFunc(s.Realm, needsEscape) {
-		return errors.New("--realm: the realm must have 1 to 64 printable ASCII characters without quotes and backslashes")
-	}
-	return nil
-}
-
-func isTaken(header string) bool {
-	same := func(taken string) bool { return strings.EqualFold(taken, header) }
-	isPrefix := func(prefix string) bool { return strings.HasPrefix(strings.ToLower(header), prefix) }
-	return slices.ContainsFunc(takenHeaders, same) || slices.ContainsFunc(takenPrefixes, isPrefix)
 }

@@ -266,7 +266,7 @@ func TestARequestThatDoesNotArriveInTimeIsRefused(t *testing.T) {
 		"half a body":   "POST /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\nContent-Length: 5\n\nhe",
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, func(s *Settings) { s.ReadTimeout = 50 * time.Millisecond })
+			f := newFixture(t, func(s *settings) { s.connections.ReadTimeout = 50 * time.Millisecond })
 			conn := dial(t, f.serve(t))
 			f.send(t, conn, raw)
 			want := []string{"401 malformed_credential close", "closed"}
@@ -281,7 +281,7 @@ func TestARequestThatDoesNotArriveInTimeIsRefused(t *testing.T) {
 }
 
 func TestAConnectionOnWhichNothingComesIsNoDecision(t *testing.T) {
-	f := newFixture(t, func(s *Settings) { s.ReadTimeout = 50 * time.Millisecond })
+	f := newFixture(t, func(s *settings) { s.connections.ReadTimeout = 50 * time.Millisecond })
 	conn := dial(t, f.serve(t))
 	_ = answers(t, conn, "", 2)
 	if counts := f.metrics.counts(); len(counts) != 0 {
@@ -290,7 +290,9 @@ func TestAConnectionOnWhichNothingComesIsNoDecision(t *testing.T) {
 }
 
 func TestAnIdleConnectionIsClosed(t *testing.T) {
-	f := newFixture(t, func(s *Settings) { s.IdleTimeout, s.ReadTimeout = 50*time.Millisecond, time.Minute })
+	f := newFixture(t, func(s *settings) {
+		s.connections.IdleTimeout, s.connections.ReadTimeout = 50*time.Millisecond, time.Minute
+	})
 	conn := dial(t, f.serve(t))
 	f.send(t, conn, "GET /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\n\n")
 	if diff := cmp.Diff([]string{"200", "closed"}, answers(t, conn, "", 2)); diff != "" {
@@ -299,7 +301,7 @@ func TestAnIdleConnectionIsClosed(t *testing.T) {
 }
 
 func TestAProxyThatTakesNoAnswersIsLetGo(t *testing.T) {
-	f := newFixture(t, func(s *Settings) { s.WriteTimeout = 50 * time.Millisecond })
+	f := newFixture(t, func(s *settings) { s.connections.WriteTimeout = 50 * time.Millisecond })
 	conn := dial(t, f.serve(t))
 	requests := []byte(strings.Repeat("GET /auth/nginx HTTP/1.1\r\nHost: v\r\n\r\n", 1000))
 	for { // until the answers that nobody reads fill all buffers, and then ours are full as well
@@ -315,15 +317,13 @@ func TestAProxyThatTakesNoAnswersIsLetGo(t *testing.T) {
 func TestAPanicClosesItsConnectionAndTheServerServesOn(t *testing.T) {
 	f := newFixture(t)
 	address := f.serve(t)
-	sound := f.routes[0].original
-	f.routes[0].original = nil // its requirement stays nil, so this alone refuses
-	f.routes[0].status = nil   // and this panics
+	f.routes[0].status = nil
 	conn := dial(t, address)
 	f.send(t, conn, strings.Repeat("GET /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\n\n", 2))
 	if diff := cmp.Diff([]string{"403 not_ready close", "closed"}, answers(t, conn, "", 3)); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
-	f.routes[0].original, f.routes[0].status = sound, closedStatus
+	f.routes[0].status = closedStatus
 	conn = dial(t, address)
 	f.send(t, conn, "GET /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\n\n")
 	if diff := cmp.Diff([]string{"200"}, answers(t, conn, "", 1)); diff != "" {
@@ -332,7 +332,7 @@ func TestAPanicClosesItsConnectionAndTheServerServesOn(t *testing.T) {
 }
 
 func TestMoreConnectionsThanAllowedWaitForTheirTurn(t *testing.T) {
-	f := newFixture(t, func(s *Settings) { s.MaxConnections = 1 })
+	f := newFixture(t, func(s *settings) { s.connections.MaxConnections = 1 })
 	address := f.serve(t)
 	first := dial(t, address)
 	f.send(t, first, "GET /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\n\n")

@@ -39,6 +39,9 @@ func (c Credential) Missing() bool {
 	return len(c.key) == 0 && !c.malformed
 }
 
+// AppendHint appends what may be shown of a key that is known to be a generated one: keys.AppendHint.
+func (c Credential) AppendHint(dst []byte) []byte { return keys.AppendHint(dst, c.key) }
+
 // Format implements fmt.Formatter, so that no log line or error that is given a Credential holds the key.
 func (Credential) Format(s fmt.State, _ rune) {
 	_, _ = io.WriteString(s, "[REDACTED]") // a fmt.State that cannot be written to has no one to tell

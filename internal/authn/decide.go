@@ -1,9 +1,9 @@
 package authn
 
 import (
-	"net/netip"
 	"time"
 
+	"github.com/apikey-operator/apikey-operator/internal/clientaddr"
 	"github.com/apikey-operator/apikey-operator/internal/index"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
@@ -17,9 +17,9 @@ type Request struct {
 	Credential  Credential
 	// Method is the original request's, as sent; empty where it is not known.
 	Method []byte
-	// Address is the client's; the zero value where it is not known.
-	Address netip.Addr
-	Now     time.Time
+	// Client is where the request came from; nil where that is not known. Only keys with networks ask for its address.
+	Client *clientaddr.Client
+	Now    time.Time
 }
 
 // Decision is the answer to a Request. The zero value refuses.
@@ -58,7 +58,7 @@ func (d *Decider) Decide(r *Request) (decision Decision) {
 	}
 	decision.Key = key
 	now := r.Now.UnixNano()
-	if decision.Reason = works(key, r.Address, now); decision.Reason != Allowed {
+	if decision.Reason = works(key, r.Client, now); decision.Reason != Allowed {
 		return decision
 	}
 	decision.Reason, decision.Demanded = r.Requirement.check(key, r.Method)
@@ -98,7 +98,7 @@ func (r *Request) precheck() Reason {
 }
 
 // works checks what does not depend on the route.
-func works(key index.Found, address netip.Addr, now int64) Reason {
+func works(key index.Found, client *clientaddr.Client, now int64) Reason {
 	switch notAfter := key.NotAfter(); {
 	case key.Expired(), notAfter != index.Never && now >= notAfter:
 		return Expired
@@ -108,7 +108,7 @@ func works(key index.Found, address netip.Addr, now int64) Reason {
 		return Suspended
 	case key.NotGranted():
 		return NotGranted
-	case !key.AllowsAddress(address):
+	case key.RestrictsAddress() && !key.AllowsAddress(client.Address()):
 		return AddressNotAllowed
 	}
 	return Allowed

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/apikey-operator/apikey-operator/internal/authn"
+	"github.com/apikey-operator/apikey-operator/internal/clientaddr"
 	"github.com/apikey-operator/apikey-operator/internal/index"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
@@ -43,9 +44,14 @@ func newWorld(t testing.TB) *world {
 		},
 		request: authn.Request{
 			Ready: true, Credential: authn.NewCredential(key), Method: []byte("GET"), Now: noon,
-			Address: netip.MustParseAddr("203.0.113.7"),
+			Client: from(netip.MustParseAddr("203.0.113.7")),
 		},
 	}
+}
+
+func from(address netip.Addr) *clientaddr.Client {
+	client := clientaddr.Known(address)
+	return &client
 }
 
 func onlyFrom(prefixes ...string) index.Networks {
@@ -121,7 +127,8 @@ func TestAGoodRequestIsAllowed(t *testing.T) {
 }
 
 func TestEachFlawAloneIsRefusedForItsReason(t *testing.T) {
-	if got, want := len(flaws()), authn.ReasonCount-1; got != want {
+	// But for RateLimited, which is not told by who decides.
+	if got, want := len(flaws()), authn.ReasonCount-2; got != want {
 		t.Fatalf("%d flaws for %d reasons to refuse", got, want)
 	}
 	for _, flaw := range flaws() {
@@ -156,7 +163,7 @@ func TestReasonsAreThoseOfTheContract(t *testing.T) {
 		"not_ready": 503, "invalid_requirement": 403, "missing_credential": 401, "malformed_credential": 401,
 		"unknown_key": 401, "expired": 401, "revoked": 401, "suspended": 401, "not_granted": 403, "address_not_allowed": 403,
 		"permission_denied": 403, "tenant_mismatch": 403, "scope_mismatch": 403, "namespace_mismatch": 403,
-		"allowed": 200,
+		"rate_limited": 429, "allowed": 200,
 	}
 	got := map[string]int{}
 	for r := range authn.ReasonCount {
@@ -320,7 +327,7 @@ func TestDecisionsOnTheClientsAddress(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.record.Networks, w.request.Address = tt.networks, tt.from
+			w.record.Networks, w.request.Client = tt.networks, from(tt.from)
 			if got := w.decide(t).Reason; got != tt.want {
 				t.Errorf("reason = %v, want %v", got, tt.want)
 			}

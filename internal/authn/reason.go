@@ -36,6 +36,8 @@ const (
 	ScopeMismatch
 	// NamespaceMismatch: the route demands an ApiKey of another namespace.
 	NamespaceMismatch
+	// RateLimited: the key was used more often than it may be. It is told by whoever counts, never by Decide.
+	RateLimited
 	// Allowed: the request may pass.
 	Allowed
 
@@ -61,6 +63,7 @@ var reasons = [ReasonCount]struct {
 	TenantMismatch:      {"tenant_mismatch", 403},
 	ScopeMismatch:       {"scope_mismatch", 403},
 	NamespaceMismatch:   {"namespace_mismatch", 403},
+	RateLimited:         {"rate_limited", 429},
 	Allowed:             {"allowed", 200},
 }
 

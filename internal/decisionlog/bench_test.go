@@ -11,11 +11,11 @@ import (
 // BenchmarkSuppressed is what a flood of refusals pays for the log.
 func BenchmarkSuppressed(b *testing.B) {
 	l := newLog(b, decisionlog.DefaultSettings(), io.Discard)
-	url, host, method := []byte("/customers?page=2"), []byte("api.example"), []byte("GET")
+	decision := &described{Dialect: "nginx", URL: []byte("/customers?page=2"), Host: []byte("api.example"), Method: []byte("GET")}
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			l.Write(&decisionlog.Entry{Time: noon, Reason: authn.UnknownKey, Dialect: "nginx", URL: url, Host: host, Method: method})
+			l.Write(authn.UnknownKey, noon, decision)
 		}
 	})
 }
@@ -25,6 +25,6 @@ func BenchmarkAllowed(b *testing.B) {
 	l := newLog(b, decisionlog.DefaultSettings(), io.Discard)
 	b.ReportAllocs()
 	for b.Loop() {
-		l.Write(&decisionlog.Entry{Time: noon, Reason: authn.Allowed})
+		l.Write(authn.Allowed, noon, described{})
 	}
 }

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/apikey-operator/apikey-operator/internal/authn"
 )
 
 // How many bytes of each field that a client chooses are logged. What is longer is cut, and ends in an ellipsis.
@@ -43,14 +46,14 @@ type line struct {
 }
 
 // appendLine appends an Entry as one line.
-func appendLine(dst []byte, e *Entry, suppressed uint64) []byte {
+func appendLine(dst []byte, reason authn.Reason, at time.Time, e *Entry, suppressed uint64) []byte {
 	host, path := split(e.URL)
 	if len(e.Host) > 0 {
 		host = withoutUser(e.Host)
 	}
 	text, err := json.Marshal(&line{
-		Time:       e.Time.UTC().Format(timeLayout),
-		Reason:     e.Reason.String(),
+		Time:       at.UTC().Format(timeLayout),
+		Reason:     reason.String(),
 		Dialect:    e.Dialect,
 		Namespace:  e.Namespace,
 		Name:       e.Name,

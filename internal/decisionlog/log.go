@@ -51,10 +51,13 @@ func (s Settings) Validate() error {
 	return nil
 }
 
-// Entry is one decision. Its slices and strings need be valid during Write alone.
+// Decision can tell what there is to say of it.
+type Decision interface {
+	Describe() Entry
+}
+
+// Entry is what there is to say of a decision. Its slices and strings need be valid during Write alone.
 type Entry struct {
-	Time    time.Time // of the decision; should be of one monotonic clock, as time.Now is
-	Reason  authn.Reason
 	Dialect string
 
 	// What is known of the ApiKey; all empty where the key is unknown.
@@ -112,14 +115,14 @@ func New(settings Settings, out io.Writer, now time.Time, logger *slog.Logger) (
 	return l, nil
 }
 
-// Write logs a decision, or counts it where its reason has had its lines of this second. It does not wait for the
-// output.
-func (l *Log) Write(e *Entry) {
-	if !l.wants(e.Reason) {
+// Write logs a decision, or counts it where its reason has had its lines of this second; only one that is logged is asked
+// what there is to say of it. It does not wait for the output. The time should be of one monotonic clock, as time.Now is.
+func (l *Log) Write(reason authn.Reason, at time.Time, decision Decision) {
+	if !l.wants(reason) {
 		return
 	}
-	a := &l.reasons[e.Reason]
-	suppressed, ok := a.take(e.Time.Sub(l.start))
+	a := &l.reasons[reason]
+	suppressed, ok := a.take(at.Sub(l.start))
 	if !ok {
 		return
 	}
@@ -130,11 +133,16 @@ func (l *Log) Write(e *Entry) {
 	default:
 	}
 	select {
-	case l.lines <- appendLine(nil, e, suppressed):
+	case l.lines <- newLine(reason, at, decision, suppressed):
 	default:
 		l.dropped.Add(1)
 		a.giveBack(suppressed)
 	}
+}
+
+func newLine(reason authn.Reason, at time.Time, decision Decision, suppressed uint64) []byte {
+	e := decision.Describe()
+	return appendLine(nil, reason, at, &e, suppressed)
 }
 
 func (l *Log) wants(reason authn.Reason) bool {

@@ -55,13 +55,17 @@ func objects(t testing.TB, text string) (lines []object) {
 	return lines
 }
 
+// described is a decision of which all is known.
+type described decisionlog.Entry
+
+func (d described) Describe() decisionlog.Entry { return decisionlog.Entry(d) }
+
 // written is the only line that an entry makes.
 func written(t testing.TB, e decisionlog.Entry) object {
 	t.Helper()
 	var out bytes.Buffer
 	l := newLog(t, decisionlog.Settings{Mode: decisionlog.All, Sample: 1}, &out)
-	e.Time = noon
-	l.Write(&e)
+	l.Write(authn.NotReady, noon, described(e))
 	closeLog(t, l)
 	lines := objects(t, out.String())
 	if len(lines) != 1 {
@@ -74,13 +78,13 @@ func TestALineSaysWhatWasDecidedForWhom(t *testing.T) {
 	at := noon.Add(1500 * time.Microsecond).In(time.FixedZone("", 7200))
 	var out bytes.Buffer
 	l := newLog(t, decisionlog.DefaultSettings(), &out)
-	l.Write(&decisionlog.Entry{
-		Time: at, Reason: authn.PermissionDenied, Dialect: "nginx",
+	l.Write(authn.PermissionDenied, at, described{
+		Dialect:   "nginx",
 		Namespace: "phoenix", Name: "monitor", Hint: []byte("ak_YHJS…"), Revision: 3,
 		Host: []byte("api.example"), Method: []byte("GET"), URL: []byte("/customers?api_key=ak_secret"), RequestID: []byte("r-1"),
 		Client: netip.MustParseAddr("192.0.2.1"), TraceID: "0af7651916cd43dd8448eb211c80319c",
 	})
-	l.Write(&decisionlog.Entry{Time: at, Reason: authn.UnknownKey, Dialect: "none"})
+	l.Write(authn.UnknownKey, at, described{Dialect: "none"})
 	closeLog(t, l)
 	const want = `{"time":"2027-01-10T12:00:00.001Z","reason":"permission_denied","dialect":"nginx",` +
 		`"namespace":"phoenix","name":"monitor","hint":"ak_YHJS…","revision":3,` +
@@ -142,7 +146,7 @@ func TestAnEntryMayBeReusedOnceItIsWritten(t *testing.T) {
 	var out bytes.Buffer
 	l := newLog(t, decisionlog.DefaultSettings(), &out)
 	buffer := []byte("/first")
-	l.Write(&decisionlog.Entry{Time: noon, URL: buffer})
+	l.Write(authn.NotReady, noon, described{URL: buffer})
 	copy(buffer, "/other")
 	closeLog(t, l)
 	if got := objects(t, out.String())[0]["path"]; got != "/first" {
@@ -155,7 +159,7 @@ func TestOfEachReasonTenLinesASecondAreWrittenAndTheRestIsCounted(t *testing.T) 
 	l := newLog(t, decisionlog.DefaultSettings(), &out)
 	at := func(ms int, reason authn.Reason, times int) {
 		for range times {
-			l.Write(&decisionlog.Entry{Time: noon.Add(time.Duration(ms) * time.Millisecond), Reason: reason})
+			l.Write(reason, noon.Add(time.Duration(ms)*time.Millisecond), described{})
 		}
 	}
 	at(0, authn.UnknownKey, 3)
@@ -205,13 +209,13 @@ func TestAClockThatIsSetBackDoesNotSilenceTheLog(t *testing.T) {
 	var out bytes.Buffer
 	l := newLog(t, decisionlog.DefaultSettings(), &out)
 	for range 20 {
-		l.Write(&decisionlog.Entry{Time: noon})
+		l.Write(authn.NotReady, noon, described{})
 	}
 	for range 20 {
-		l.Write(&decisionlog.Entry{Time: noon.Add(-500 * time.Millisecond)}) // a goroutine that was held up
+		l.Write(authn.NotReady, noon.Add(-500*time.Millisecond), described{}) // a goroutine that was held up
 	}
 	for range 20 {
-		l.Write(&decisionlog.Entry{Time: noon.Add(-time.Hour)})
+		l.Write(authn.NotReady, noon.Add(-time.Hour), described{})
 	}
 	closeLog(t, l)
 	if lines := len(objects(t, out.String())); lines != 20 {
@@ -235,8 +239,8 @@ func TestTheModeSaysWhatIsLogged(t *testing.T) {
 			var out bytes.Buffer
 			l := newLog(t, c.settings, &out)
 			for range 9 {
-				l.Write(&decisionlog.Entry{Time: noon, Reason: authn.Allowed})
-				l.Write(&decisionlog.Entry{Time: noon, Reason: authn.Revoked})
+				l.Write(authn.Allowed, noon, described{})
+				l.Write(authn.Revoked, noon, described{})
 			}
 			closeLog(t, l)
 			allowed, refusals := strings.Count(out.String(), `"allowed"`), strings.Count(out.String(), `"revoked"`)
@@ -285,7 +289,7 @@ func TestAnOutputThatIsStuckLosesLinesAndNoTime(t *testing.T) {
 	const seconds = 100
 	for second := range seconds {
 		for range 20 {
-			l.Write(&decisionlog.Entry{Time: noon.Add(time.Duration(second) * time.Second), Reason: authn.UnknownKey})
+			l.Write(authn.UnknownKey, noon.Add(time.Duration(second)*time.Second), described{})
 		}
 	}
 	ended, cancel := context.WithCancel(t.Context())
@@ -299,7 +303,7 @@ func TestAnOutputThatIsStuckLosesLinesAndNoTime(t *testing.T) {
 	if got := uint64(len(lines)) + l.Dropped(); got != seconds*10 || l.Dropped() == 0 {
 		t.Errorf("%d lines and %d dropped ones, want %d together, some of them dropped", len(lines), l.Dropped(), seconds*10)
 	}
-	l.Write(&decisionlog.Entry{Time: noon.Add(time.Hour)}) // too late, and harmless
+	l.Write(authn.NotReady, noon.Add(time.Hour), described{}) // too late, and harmless
 	if got := uint64(len(lines)) + l.Dropped(); got != seconds*10+1 {
 		t.Errorf("a line after the end is not counted as dropped")
 	}
@@ -310,7 +314,7 @@ func TestWhatADroppedLineWasToTellIsToldByTheNext(t *testing.T) {
 	l := newLog(t, decisionlog.DefaultSettings(), out)
 	write := func(second, times int) {
 		for range times {
-			l.Write(&decisionlog.Entry{Time: noon.Add(time.Duration(second) * time.Second), Reason: authn.UnknownKey})
+			l.Write(authn.UnknownKey, noon.Add(time.Duration(second)*time.Second), described{})
 		}
 	}
 	second := 0
@@ -362,7 +366,7 @@ func TestAnOutputThatFailsIsToldOfOnceAndTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 5 {
-		l.Write(&decisionlog.Entry{Time: noon})
+		l.Write(authn.NotReady, noon, described{})
 	}
 	closeLog(t, l)
 	if lines := len(objects(t, out.String())); lines != 2 || l.Dropped() != 3 {
@@ -383,7 +387,7 @@ func TestManyGoroutinesTogetherKeepTheLimitAndLoseNoCount(t *testing.T) {
 		group.Go(func() {
 			for range each {
 				at := noon.Add(time.Duration(ticks.Add(1)) * 10 * time.Microsecond) // 0.4 seconds in all
-				l.Write(&decisionlog.Entry{Time: at, Reason: authn.UnknownKey, URL: []byte("/")})
+				l.Write(authn.UnknownKey, at, described{URL: []byte("/")})
 			}
 		})
 	}
@@ -404,7 +408,8 @@ func TestWhatIsNotWrittenDoesNotAllocate(t *testing.T) {
 		t.Run(string(mode), func(t *testing.T) {
 			l := newLog(t, decisionlog.Settings{Mode: mode, Sample: 2}, io.Discard)
 			url := []byte("/customers?page=2")
-			write := func() { l.Write(&decisionlog.Entry{Time: noon, Reason: reason, URL: url}) }
+			decision := &described{URL: url}
+			write := func() { l.Write(reason, noon, decision) }
 			for range 20 {
 				write()
 			}
@@ -431,7 +436,7 @@ func FuzzALineIsOneObjectOfTheKnownFields(f *testing.F) {
 		address, _ := netip.ParseAddr(client)
 		var out bytes.Buffer
 		l := newLog(t, decisionlog.DefaultSettings(), &out)
-		l.Write(&decisionlog.Entry{Time: noon, Host: host, Method: method, URL: url, RequestID: id, Client: address})
+		l.Write(authn.NotReady, noon, described{Host: host, Method: method, URL: url, RequestID: id, Client: address})
 		closeLog(t, l)
 		if err := checkLine(out.String()); err != nil {
 			t.Fatalf("%v: %q", err, out.String())

@@ -28,6 +28,9 @@ func (f Found) Expired() bool { return f.slot.is(expired) }
 // NotGranted is Entry.NotGranted.
 func (f Found) NotGranted() bool { return f.slot.is(notGranted) }
 
+// Imported reports whether the key is an imported or referenced one, not a generated one.
+func (f Found) Imported() bool { return f.slot.is(imported) }
+
 // Permissions is Entry.Permissions.
 func (f Found) Permissions() string { return permissionsOf(f.grant()) }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
 	"github.com/apikey-operator/apikey-operator/controllers/indexfeed"
 	"github.com/apikey-operator/apikey-operator/internal/authn"
+	"github.com/apikey-operator/apikey-operator/internal/clientaddr"
 	"github.com/apikey-operator/apikey-operator/internal/index"
 	"github.com/apikey-operator/apikey-operator/internal/keys"
 )
@@ -191,7 +192,7 @@ func (l *lab) decide(s snapshot, value, requirement string) authn.Decision {
 }
 
 // requester is where all requests of the labs come from.
-var requester = netip.MustParseAddr("10.1.2.3")
+var requester = clientaddr.Known(netip.MustParseAddr("10.1.2.3"))
 
 // decide is what a verifier that has heard of these ApiKeys answers.
 func decide(t *testing.T, apiKeys []any, value, requirement string, now time.Time) authn.Decision {
@@ -206,7 +207,7 @@ func decide(t *testing.T, apiKeys []any, value, requirement string, now time.Tim
 		t.Fatal(err)
 	}
 	return authn.NewDecider(x).Decide(&authn.Request{
-		Ready: true, Requirement: demanded, Credential: authn.NewCredential([]byte(value)), Address: requester, Now: now,
+		Ready: true, Requirement: demanded, Credential: authn.NewCredential([]byte(value)), Client: &requester, Now: now,
 	})
 }
 

@@ -84,7 +84,9 @@ func TestPackagesLinkOnlyWhatTheyMay(t *testing.T) {
 		banned   func(string) bool
 	}{
 		"the serving path links no Kubernetes package": {
-			[]string{"./internal/index", "./internal/authn", "./internal/authhttp", "./internal/decisionlog"}, isKubernetes,
+			[]string{
+				"./internal/index", "./internal/authn", "./internal/ratelimit", "./internal/decisionlog", "./internal/gate", "./internal/authhttp",
+			}, isKubernetes,
 		},
 		"keys links the standard library alone":       {[]string{"./internal/keys"}, isOutside()},
 		"permission links the standard library alone": {[]string{"./internal/permission"}, isOutside()},
@@ -94,7 +96,11 @@ func TestPackagesLinkOnlyWhatTheyMay(t *testing.T) {
 			[]string{"./internal/authn"}, isOneOf("net/http", "github.com/valyala/fasthttp"),
 		},
 		"authn links nothing but the pure core": {
-			[]string{"./internal/authn"}, isOutside("internal/keys", "internal/index", "internal/permission"),
+			[]string{"./internal/authn"}, isOutside("internal/keys", "internal/index", "internal/permission", "internal/clientaddr"),
+		},
+		"clientaddr links the standard library alone": {[]string{"./internal/clientaddr"}, isOutside()},
+		"what dialects have in common links no protocol": {
+			[]string{"./internal/gate"}, isBelow("net/http", "github.com/valyala/fasthttp", "google.golang.org/grpc"),
 		},
 		"the decision log links no server": {
 			[]string{"./internal/decisionlog"}, isOneOf("net/http", "github.com/valyala/fasthttp"),

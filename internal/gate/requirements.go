@@ -1,4 +1,4 @@
-package authhttp
+package gate
 
 import (
 	"log/slog"

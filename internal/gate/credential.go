@@ -1,46 +1,77 @@
-package authhttp
+package gate
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
 	"net/url"
-
-	"github.com/valyala/fasthttp"
 
 	"github.com/apikey-operator/apikey-operator/internal/authn"
 )
 
-// places says where a key is looked for. The first place that holds one counts, the others are not
-// looked at.
+// Place is where a key stood.
+type Place uint8
+
+// The places where a key is looked for, in their order. The first that holds one counts, the others are not looked at.
+const (
+	Nowhere Place = iota
+	InHeader
+	InAuthorization
+	InQuery
+	InCookie
+	InBody
+)
+
+// shareable says whether an answer may be given again to whoever shows the same key in the same place. A proxy that keeps
+// answers by method, URL and the headers of keys, as is usual, would otherwise give one to a request without any key.
+func (p Place) shareable() bool { return p == InHeader || p == InAuthorization }
+
+// Headers are a request's, or what a proxy tells of them. PeekAll gives the values of one, valid until the next call.
+type Headers interface {
+	PeekAll(name string) [][]byte
+}
+
+// places says where a key is looked for. Empty names are places that are not looked at.
 type places struct {
 	header        string
 	authorization bool
-	query         []byte // the parameter's name; empty: not looked at. Likewise cookie
+	query         []byte
 	cookie        []byte
+	body          string
 }
 
-// credential finds the key of a request whose original URL is the given one. An answer may be shared with
-// other requests only where the key stood in a header of its own: a proxy that keeps answers by method, URL
-// and those headers, as is usual, would otherwise give it to a request without any key.
-func (p *places) credential(h *fasthttp.RequestHeader, originalURL []byte) (c authn.Credential, shareable bool) {
-	c = fromValue(only(h.PeekAll(p.header)))
-	if c.Missing() && p.authorization {
-		c = fromAuthorization(only(h.PeekAll(fasthttp.HeaderAuthorization)))
+// find finds the key of a request to the given original URL.
+func (p *places) find(h Headers, originalURL, body []byte) (authn.Credential, Place) {
+	if c := fromValue(Only(h.PeekAll(p.header))); !c.Missing() {
+		return c, InHeader
 	}
-	if !c.Missing() {
-		return c, true
+	if p.authorization {
+		if c := fromAuthorization(Only(h.PeekAll("Authorization"))); !c.Missing() {
+			return c, InAuthorization
+		}
 	}
 	if len(p.query) > 0 {
-		c = fromQuery(originalURL, p.query)
+		if c := fromQuery(originalURL, p.query); !c.Missing() {
+			return c, InQuery
+		}
 	}
-	if c.Missing() && len(p.cookie) > 0 {
-		c = fromCookies(h.PeekAll(fasthttp.HeaderCookie), p.cookie)
+	if len(p.cookie) > 0 {
+		if c := fromCookies(h.PeekAll("Cookie"), p.cookie); !c.Missing() {
+			return c, InCookie
+		}
 	}
-	return c, false
+	if p.body != "" {
+		if c := fromBody(body, p.body); !c.Missing() {
+			return c, InBody
+		}
+	}
+	return authn.Credential{}, Nowhere
 }
 
-// only returns the one value that is repeated in values. Empty ones count as absent. Two that differ are a
+// Only returns the one value that is repeated in values. Empty ones count as absent. Two that differ are a
 // conflict, as there is no telling which the upstream would read.
-func only(values [][]byte) (value []byte, conflict bool) {
+func Only(values [][]byte) (value []byte, conflict bool) {
 	for _, v := range values {
 		if len(v) == 0 {
 			continue
@@ -110,6 +141,48 @@ func fromCookies(headers [][]byte, name []byte) authn.Credential {
 		}
 	}
 	return found.credential()
+}
+
+// fromBody looks for a property at the top level of a JSON object. A body that is none holds no key.
+func fromBody(body []byte, name string) authn.Credential {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
+		return authn.Credential{}
+	}
+	var found finder
+	for decoder.More() {
+		property, err := decoder.Token()
+		if err != nil {
+			return authn.Credential{}
+		}
+		var raw json.RawMessage
+		if err := decoder.Decode(&raw); err != nil {
+			return authn.Credential{}
+		}
+		if property == name {
+			found.add(unquoteJSON(raw))
+		}
+	}
+	// Up to its very end it must be one object, or another reader may see another one.
+	if _, err := decoder.Token(); err != nil || trailing(decoder) {
+		return authn.Credential{}
+	}
+	return found.credential()
+}
+
+// unquoteJSON gives the text of a string; anything else is no key.
+func unquoteJSON(raw json.RawMessage) (value []byte, ok bool) {
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return nil, false
+	}
+	return []byte(text), true
+}
+
+// trailing reports whether anything but blanks follows what was decoded.
+func trailing(decoder *json.Decoder) bool {
+	_, err := decoder.Token()
+	return !errors.Is(err, io.EOF)
 }
 
 // finder collects the values that one name has. What holds for a repeated header holds for it.
