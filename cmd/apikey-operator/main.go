@@ -40,6 +40,7 @@ func runUntilSignalled(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	signal.Ignore(syscall.SIGPIPE) // or the decision log's reader would end the program by going away
 	return run(ctx, args, os.Stderr)
 }
 

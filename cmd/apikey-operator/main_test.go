@@ -37,6 +37,9 @@ func TestACommandLineThatMakesNoSenseStopsWithOneLineAndExitCode2(t *testing.T) 
 		"tiny headers":           {[]string{"verifier", "--max-header-bytes", "10"}, "header size"},
 		"no connections":         {[]string{"verifier", "--max-connections", "0"}, "connections"},
 		"a time-out of nothing":  {[]string{"verifier", "--idle-timeout", "0s"}, "idle time-out"},
+		"an unknown kind of log": {[]string{"verifier", "--decision-log", "some"}, "--decision-log"},
+		"a sample of nothing":    {[]string{"verifier", "--decision-log-sample", "0"}, "--decision-log-sample"},
+		"a proxy of no range":    {[]string{"verifier", "--trusted-proxies", "10.0.0.0/33"}, "--trusted-proxies"},
 		"an unknown log level":   {[]string{"verifier", "--log-level", "loud"}, "give DEBUG, INFO, WARN or ERROR"},
 		"a level at which the client library logs the bodies of Secrets": {
 			[]string{"manager", "--log-level", "DEBUG-6"}, "give DEBUG, INFO, WARN or ERROR",

@@ -38,15 +38,15 @@ type Settings struct {
 // DefaultSettings are those of a verifier that is told nothing else.
 func DefaultSettings() Settings { return Settings{Mode: Refusals, Sample: 1} }
 
-// Validate reports what makes no sense.
+// Validate reports what makes no sense, naming it as the verifier's flags are named.
 func (s Settings) Validate() error {
 	switch s.Mode {
 	case Refusals, All, Off:
 	default:
-		return fmt.Errorf("decision log: %q is unknown: give %s, %s or %s", string(s.Mode), Refusals, All, Off)
+		return fmt.Errorf("--decision-log: %q is unknown: give %s, %s or %s", string(s.Mode), Refusals, All, Off)
 	}
 	if s.Sample == 0 {
-		return fmt.Errorf("decision log: one of 0 allowed requests makes no sense: give 1 or more")
+		return fmt.Errorf("--decision-log-sample: one of 0 allowed requests makes no sense: give 1 or more")
 	}
 	return nil
 }

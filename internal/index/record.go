@@ -14,7 +14,7 @@ type Record struct {
 	Permissions     []string            // in the order in which they are told to the upstream
 	Scopes          map[string][]string // dimension to values; order does not matter
 	Networks        Networks
-	RateLimit       RateLimit // kept only: nothing counts requests yet
+	RateLimit       RateLimit
 
 	// NotAfter is when the whole ApiKey ends. Zero: never.
 	NotAfter time.Time
