@@ -145,8 +145,9 @@ type ApiKeySpec struct {
 	// +optional
 	AllowedCIDRs []CIDR `json:"allowedCIDRs,omitempty"`
 
-	// rateLimit is how often the key may be used. It is granted like the rest; verifiers of this version do not
-	// count requests yet. Default: none. Example: {requests: 100, period: 1s, burst: 200}.
+	// rateLimit is how often the key may be used; beyond it requests are refused until there is room again. Each
+	// verifier counts for itself, or all together where they share a store. Default: none, as often as you like.
+	// Example: {requests: 100, period: 1s, burst: 200}.
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 

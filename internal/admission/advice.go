@@ -25,9 +25,6 @@ func advice(spec *v1alpha1.ApiKeySpec) (warnings []string) {
 	}
 	warnings = append(warnings, rotationAdvice(spec)...)
 	warnings = append(warnings, networkAdvice(spec)...)
-	if spec.RateLimit != nil {
-		warnings = append(warnings, "spec.rateLimit is granted but not enforced: verifiers of this version do not count requests, so limit them elsewhere as well")
-	}
 	return warnings
 }
 

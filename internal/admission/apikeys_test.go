@@ -224,7 +224,6 @@ func TestWhatIsAcceptedAndUnwiseIsWarnedOf(t *testing.T) {
 		endless     = "spec.expiresAt is absent, so the key never expires: give the time until which it is needed"
 		unlimited   = `spec.permissions holds "*", which allows everything, also what comes to be later: list what the key needs`
 		unrotated   = "spec.rotation names no time, so the key is never replaced by itself: give spec.rotation.every, such as 2160h"
-		uncounted   = "spec.rateLimit is granted but not enforced: verifiers of this version do not count requests, so limit them elsewhere as well"
 		everywhere4 = "spec.allowedCIDRs holds 0.0.0.0/0, which is every address of its kind: list the networks that the key is used from"
 		everywhere6 = "spec.allowedCIDRs holds ::/0, which is every address of its kind: list the networks that the key is used from"
 	)
@@ -242,7 +241,6 @@ func TestWhatIsAcceptedAndUnwiseIsWarnedOf(t *testing.T) {
 		"a longer grace": {strings.Replace(wise, `"720h"`, `"720h","gracePeriod":"169h"`, 1),
 			[]string{"spec.rotation.gracePeriod is 169h0m0s, and so long a replaced key goes on working, also one that has leaked: at most 168h is enough for consumers that reload"}},
 		"from everywhere": {with(`"allowedCIDRs":["203.0.113.0/24","0.0.0.0/0","::/0"]`), []string{everywhere4, everywhere6}},
-		"a rate limit":    {with(`"rateLimit":{"requests":1,"period":"1s"}`), []string{uncounted}},
 		"imported":        {imported, nil},
 		"referenced":      {`{"expiresAt":"2027-06-01T00:00:00Z","source":{"secretRef":{"name":"vault"}}}`, nil},
 	}
