@@ -103,6 +103,9 @@ func (f *fixture) ask(t testing.TB, target string, headers ...string) *fasthttp.
 	return ctx
 }
 
+// replaceKey puts the good key in the place of KEY.
+func replaceKey(text, key string) string { return strings.ReplaceAll(text, "KEY", key) }
+
 // newRequest makes the context of a request as it is once it was read from a connection.
 func newRequest(t testing.TB, target string, headers ...string) *fasthttp.RequestCtx {
 	t.Helper()

@@ -27,6 +27,8 @@ func FuzzServe(f *testing.F) {
 		"GET /auth/nginx HTTP/1.1\r\nHost: v\r\nCookie: a=b; api_key=GOODKEY\r\n\r\n",
 		"POST /auth/nginx HTTP/1.1\r\nHost: v\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-API-Key: GOODKEY\r\n\r\n",
 		"GET /auth/nginx HTTP/1.1\r\nHost: v\r\nX-Real-IP: ::ffff:203.0.113.7%z\r\nX-Real-IP: 1\r\nX-API-Key: GOODKEY\r\n\r\n",
+		"GET /auth/forward?rule=GET:read HTTP/1.1\r\nHost: v\r\nX-Forwarded-Method: GET\r\nX-Forwarded-For: 1.1.1.1, 10.0.0.1\r\nX-API-Key: GOODKEY\r\n\r\n",
+		"POST /auth/envoy/permission=read/../permission=x/?api_key=GOODKEY HTTP/1.1\r\nHost: v\r\nContent-Length: 2\r\n\r\nhi",
 		"HEAD /auth/nginx HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.1\r\nHost: v\r\n\r\n",
 		"GET /auth/nginx HTTP/1.1\r\nHost: v\r\nX-API-Key: GOOD\r\n KEY\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
 		"GET /auth/nginx?%zz HTTP/1.1\r\nHost: \x00\r\nExpect: 100-continue\r\n\r\n",
@@ -81,10 +83,15 @@ func exchange(t *testing.T, ln *fasthttputil.InmemoryListener, raw []byte) []*ht
 	}()
 	var all []*http.Response
 	for r := bufio.NewReader(conn); ; {
-		// HEAD, since none of the answers has a body.
+		// HEAD, since whether there is a body depends on a method that nobody knows here; if there is, it begins so.
 		response, err := http.ReadResponse(r, &http.Request{Method: http.MethodHead})
 		if err != nil {
 			return all
+		}
+		if next, err := r.Peek(1); err == nil && next[0] == '{' {
+			if _, err := r.Discard(int(response.ContentLength)); err != nil {
+				t.Fatalf("a body is shorter than it should be: %v", err)
+			}
 		}
 		all = append(all, response)
 	}
