@@ -87,7 +87,7 @@ func (uncounted) InvalidRequirement() {}
 func (uncounted) Panicked()           {}
 
 func TestTheDecisionLogTellsOfWhomAndWhatButNeverTheKey(t *testing.T) {
-	fill := func(w *world, key string) func(*Question) {
+	fill := func(key string) func(*Question) {
 		return func(q *Question) {
 			q.Requirement, _ = authn.ParseRequirement("permission=admin")
 			q.Credential, q.Place = authn.NewCredential([]byte(key)), InQuery
@@ -124,7 +124,7 @@ func TestTheDecisionLogTellsOfWhomAndWhatButNeverTheKey(t *testing.T) {
 			}
 			w.config.Log = log
 			key := strings.ReplaceAll(tt.key, "KEY", w.key)
-			ask(w.gate(t), fill(w, key))
+			ask(w.gate(t), fill(key))
 			if err := log.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}

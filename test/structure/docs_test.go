@@ -43,3 +43,20 @@ func TestEveryAuthURLInTheDocsIsOneThatIngressNginxAndTheVerifierTake(t *testing
 		t.Errorf("%d auth URLs were found, want at least those of the README and of docs/verifier.md", found)
 	}
 }
+
+// TestEveryReasonIsExplainedWhereTheVerifiersAnswersSay follows the links in the bodies of refusals.
+func TestEveryReasonIsExplainedWhereTheVerifiersAnswersSay(t *testing.T) {
+	text, err := os.ReadFile("../../docs/verifier.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := range authn.ReasonCount {
+		reason := authn.Reason(r)
+		if reason == authn.Allowed {
+			continue
+		}
+		if anchor := `<a id="` + reason.String() + `"></a>`; strings.Count(string(text), anchor) != 1 {
+			t.Errorf("docs/verifier.md has not just one %s", anchor)
+		}
+	}
+}
