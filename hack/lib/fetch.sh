@@ -29,11 +29,12 @@ fill() {
 	mv "$dir.new" "$dir"
 }
 
-# program_below DIR NAME: what runs the program below DIR; the script that unpack_deb may have left comes first.
+# program_below DIR NAME: what runs the program below DIR; the script that unpack_deb may have left comes first. Some
+# programs are links to another, which tells by the name what it is to be.
 program_below() {
 	local found
 	found=$(find "$1" -type f -path '*/run/*' -name "$2")
-	[[ -n $found ]] || found=$(find "$1" -type f \( -path '*bin/*' -o -path '*/scripts/*' \) -name "$2" | head -n 1)
+	[[ -n $found ]] || found=$(find "$1" \( -type f -o -type l \) \( -path '*bin/*' -o -path '*/scripts/*' \) -name "$2" | head -n 1)
 	[[ -n $found ]] || return 1
 	chmod +x "$found"
 	printf '%s\n' "$found"
@@ -57,7 +58,7 @@ unpack_deb() {
 		dpkg -x "$deb" . && rm "$deb" || return 1
 	done
 	binary=$(program_below . "$2") || return 1
-	ldd "$binary" 2>/dev/null | grep -q 'not found' || return 0
+	[[ $(ldd "$binary" 2>/dev/null) == *'not found'* ]] || return 0
 	mkdir run
 	cat >"run/$2" <<-SCRIPT
 		#!/bin/sh
