@@ -45,7 +45,7 @@ clean: ## Remove what was built in this checkout.
 	rm -rf bin
 
 .PHONY: clean-cache
-clean-cache: ## Remove the cache with the local control plane, the tools and nginx (minutes to build again).
+clean-cache: ## Remove the cache with the local control plane, the tools, nginx and Redis (minutes to build again).
 	@source hack/lib/cache.sh; set -x; rm -rf "$$(cache_dir)"
 
 ##@ Checks
@@ -92,13 +92,13 @@ tidy-check: ## Check that every go.mod and go.sum is what go mod tidy writes.
 .PHONY: test
 test: ## Run all tests.
 	@began=$$(date +%s); \
-	$(MAKE) test-unit sim test-mutations test-localcluster test-integration test-e2e test-chaos test-scale; \
+	$(MAKE) test-unit sim test-mutations test-ratelimit test-localcluster test-integration test-e2e test-chaos test-scale; \
 	echo "all tests passed in $$(($$(date +%s) - began)) s"
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no server, with the race detector.
 	@hack/step.sh "unit tests with the race detector" \
-		go test -race $(TESTFLAGS) $$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/chaos -e /test/scale -e /test/sim$$)
+		go test -race $(TESTFLAGS) $$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/chaos -e /test/scale -e /test/ratelimit -e /test/sim$$)
 
 .PHONY: sim
 sim: ## Search HISTORIES (10000) random histories of keys for one that breaks an invariant; SEED= plays an earlier run again.
@@ -107,6 +107,11 @@ sim: ## Search HISTORIES (10000) random histories of keys for one that breaks an
 .PHONY: test-mutations
 test-mutations: ## Plant mistakes into the program, one at a time, and see that the search finds each.
 	@hack/step.sh "planted mistakes" go test -count=1 -timeout 30m $(TESTFLAGS) -run Planted ./test/sim
+
+.PHONY: test-ratelimit
+test-ratelimit: ## Run the tests of rate limits on a real redis-server (REDIS_SERVER= to use your own).
+	@redis=$$(hack/redis.sh); \
+	REDIS_SERVER=$$redis hack/step.sh "rate limits on a real Redis" go test -race -count=1 -timeout 5m $(TESTFLAGS) ./test/ratelimit
 
 .PHONY: test-localcluster
 test-localcluster: ## Run the tests of the local control plane itself.
@@ -156,7 +161,7 @@ test-scale: build ## The same with 100 and 150.
 .PHONY: bench
 bench: ## Run the benchmarks (BENCH= selects some).
 	@hack/step.sh "benchmarks" go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem $(TESTFLAGS) \
-		$$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/chaos -e /test/scale)
+		$$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/chaos -e /test/scale -e /test/ratelimit)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz test for FUZZTIME (10s).

@@ -80,15 +80,14 @@ type pace struct {
 }
 
 func paceOf(l Limit) pace {
-	requests := min(max(l.Requests, 1), MaxRequests)
-	burst := min(max(l.Burst, 1), MaxRequests)
-	seconds := int64(min(max(l.Period, MinPeriod), MaxPeriod) / time.Second)
+	l = l.Bounded()
+	requests, seconds := l.Requests, int64(l.Period/time.Second)
 	return pace{
 		requests:  requests,
 		seconds:   seconds,
 		second:    requests * nanos,
 		interval:  instant{seconds / requests, seconds % requests * nanos},
-		tolerance: instant{burst * seconds / requests, burst * seconds % requests * nanos},
+		tolerance: instant{l.Burst * seconds / requests, l.Burst * seconds % requests * nanos},
 	}
 }
 

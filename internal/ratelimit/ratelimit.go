@@ -22,6 +22,15 @@ type Limit struct {
 	Burst    int64         // 1 to MaxRequests
 }
 
+// Bounded is the nearest limit within the bounds, and what a store counts by.
+func (l Limit) Bounded() Limit {
+	return Limit{
+		Requests: min(max(l.Requests, 1), MaxRequests),
+		Period:   min(max(l.Period, MinPeriod), MaxPeriod).Truncate(time.Second),
+		Burst:    min(max(l.Burst, 1), MaxRequests),
+	}
+}
+
 // Verdict is what is said of one request.
 type Verdict struct {
 	// Allowed says whether the request passes. One that does not is not counted either.

@@ -1,0 +1,65 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// redisStartTimeout is more than a redis-server with nothing to load takes on a busy machine.
+const redisStartTimeout = 15 * time.Second
+
+// Redis is a redis-server that keeps nothing on disk.
+type Redis struct {
+	*Process
+
+	Address string // host:port
+
+	binary, dir string
+}
+
+// NewRedis starts the program below a directory, with lines for its configuration beside ours. The line "tls-port" alone
+// makes it speak TLS and nothing else. It returns when connections are accepted.
+func NewRedis(ctx context.Context, binary, dir string, lines ...string) (*Redis, error) {
+	r := &Redis{binary: binary, dir: dir}
+	if err := freeAddresses(&r.Address); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(r.config(), []byte(r.configuration(lines)), 0o600); err != nil {
+		return nil, fmt.Errorf("write the configuration of Redis: %w", err)
+	}
+	return r, r.Start(ctx)
+}
+
+func (r *Redis) config() string { return filepath.Join(r.dir, "redis.conf") }
+
+func (r *Redis) configuration(more []string) string {
+	_, port, _ := net.SplitHostPort(r.Address) // made by FreeAddress
+	lines := []string{"bind 127.0.0.1", "port " + port, `save ""`, "appendonly no", "daemonize no", "dir " + r.dir}
+	for _, line := range more {
+		if line == "tls-port" {
+			line += " " + port + "\nport 0"
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// Start starts the program again, on the same port, after it was killed or stopped.
+func (r *Redis) Start(ctx context.Context) error {
+	var err error
+	if r.Process, err = startProcess("redis", filepath.Join(r.dir, "redis.log"), r.binary, r.config()); err != nil {
+		return err
+	}
+	return r.await(ctx, "redis to listen", redisStartTimeout, func(ctx context.Context) error {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", r.Address)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
+}
