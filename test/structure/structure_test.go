@@ -85,12 +85,13 @@ func TestPackagesLinkOnlyWhatTheyMay(t *testing.T) {
 	}{
 		"the serving path links no Kubernetes package": {
 			[]string{
-				"./internal/index", "./internal/authn", "./internal/ratelimit", "./internal/decisionlog", "./internal/gate", "./internal/authhttp",
+				"./internal/index", "./internal/authn", "./internal/ratelimit/...", "./internal/decisionlog", "./internal/gate", "./internal/authhttp",
 			}, isKubernetes,
 		},
 		"keys links the standard library alone":       {[]string{"./internal/keys"}, isOutside()},
 		"permission links the standard library alone": {[]string{"./internal/permission"}, isOutside()},
 		"lifecycle links the standard library alone":  {[]string{"./internal/lifecycle"}, isOutside()},
+		"ratelimit links the standard library alone":  {[]string{"./internal/ratelimit"}, isOutside()},
 		"the index links keys alone":                  {[]string{"./internal/index"}, isOutside("internal/keys")},
 		"authn links no server": {
 			[]string{"./internal/authn"}, isOneOf("net/http", "github.com/valyala/fasthttp"),
