@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -22,7 +23,6 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/decisionlog"
 	"github.com/apikey-operator/apikey-operator/internal/gate"
 	"github.com/apikey-operator/apikey-operator/internal/index"
-	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
 	"github.com/apikey-operator/apikey-operator/internal/verifiermetrics"
 )
 
@@ -60,6 +60,7 @@ type verifier struct {
 	feed       *indexfeed.Feed
 	server     *authhttp.Server
 	decisions  *decisionlog.Log
+	limits     io.Closer
 	draining   atomic.Bool
 }
 
@@ -74,11 +75,15 @@ func newVerifier(f *verifierFlags, logger *slog.Logger) (*verifier, error) {
 		return nil, err
 	}
 	verifiermetrics.RegisterDecisionLog(registry, decisions)
+	limiter, limits, err := f.rateLimits.newStore(registry, logger)
+	if err != nil {
+		return nil, err
+	}
 	g, err := gate.New(f.gate, gate.Config{
 		Decider: authn.NewDecider(x),
 		Ready:   feed.Synced,
 		Now:     time.Now,
-		Limiter: ratelimit.NewMemory(time.Now()),
+		Limiter: limiter,
 		Metrics: metrics,
 		Log:     decisions,
 		Logger:  logger,
@@ -92,6 +97,7 @@ func newVerifier(f *verifierFlags, logger *slog.Logger) (*verifier, error) {
 	}
 	return &verifier{
 		logger: logger, drainDelay: f.drainDelay, stopTime: f.stopTimeout(), registry: registry, feed: feed, server: server, decisions: decisions,
+		limits: limits,
 	}, nil
 }
 
@@ -128,7 +134,7 @@ func (v *verifier) run(ctx context.Context, config *rest.Config, proxies, probes
 		err = nil
 	}
 	fail(nil)
-	err = errors.Join(err, group.Wait())
+	err = errors.Join(err, group.Wait(), v.limits.Close())
 	if closeErr := v.decisions.Close(stopping); closeErr != nil {
 		v.logger.Warn("the end of the decision log is lost", "error", closeErr.Error())
 	}

@@ -17,6 +17,7 @@ type verifierFlags struct {
 	metricsAddress string
 	drainDelay     time.Duration
 	decisionLog    decisionlog.Settings
+	rateLimits     rateLimitFlags
 	gate           gate.Settings
 	connections    authhttp.Settings
 }
@@ -54,6 +55,7 @@ func (f *verifierFlags) registerFlags(command *cobra.Command) {
 		"which decisions are written to standard output, as lines of JSON: refusals, all, or off; at most 10 a second with each reason")
 	flags.Uint64Var(&f.decisionLog.Sample, "decision-log-sample", f.decisionLog.Sample,
 		"with --decision-log=all, of how many allowed requests one is written")
+	f.rateLimits.register(flags)
 	f.registerGate(flags)
 	f.registerConnections(flags)
 }
@@ -98,5 +100,5 @@ func (f *verifierFlags) validate() error {
 			return usageError{err}
 		}
 	}
-	return nil
+	return f.rateLimits.validate()
 }

@@ -58,6 +58,7 @@ apikey_operator_verifier_decisions_total{dialect="nginx",reason="namespace_misma
 apikey_operator_verifier_decisions_total{dialect="nginx",reason="not_granted"} 0
 apikey_operator_verifier_decisions_total{dialect="nginx",reason="not_ready"} 0
 apikey_operator_verifier_decisions_total{dialect="nginx",reason="permission_denied"} 0
+apikey_operator_verifier_decisions_total{dialect="nginx",reason="rate_limited"} 0
 apikey_operator_verifier_decisions_total{dialect="nginx",reason="revoked"} 0
 apikey_operator_verifier_decisions_total{dialect="nginx",reason="scope_mismatch"} 0
 apikey_operator_verifier_decisions_total{dialect="nginx",reason="suspended"} 0
