@@ -56,13 +56,23 @@ func (f *rateLimitFlags) validate() error {
 	if _, err := ratelimit.ParseFailurePolicy(f.failurePolicy); err != nil {
 		return usagef("--redis-failure-policy: %w", err)
 	}
-	r := &f.redis
-	given := len(r.Addresses) > 0 || r.MasterName != "" || r.Cluster || r.Username != "" || r.PasswordFile != "" || r.TLS || r.CAFile != ""
-	switch {
-	case f.store == inMemory && given:
+	if f.store == inRedis {
+		return f.validateRedis()
+	}
+	if f.namesRedis() {
 		return usagef("--rate-limit-store: flags of Redis are given, and requests are counted in memory: give %s", inRedis)
-	case f.store == inMemory:
-		return nil
+	}
+	return nil
+}
+
+// namesRedis reports whether a flag is given that means nothing without Redis.
+func (f *rateLimitFlags) namesRedis() bool {
+	r := &f.redis
+	return len(r.Addresses) > 0 || r.MasterName != "" || r.Cluster || r.Username != "" || r.PasswordFile != "" || r.TLS || r.CAFile != ""
+}
+
+func (f *rateLimitFlags) validateRedis() error {
+	switch r := &f.redis; {
 	case len(r.Addresses) == 0:
 		return usagef("--redis-address: give HOST:PORT of Redis")
 	case r.Timeout < time.Millisecond || r.Timeout > maxRedisTimeout:
