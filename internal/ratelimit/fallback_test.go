@@ -20,16 +20,17 @@ type fragile struct {
 	*ratelimit.Memory
 	out   atomic.Bool
 	asked atomic.Int64
-	// entered and release, where set, let a test look at a request that is under way.
-	entered, release chan struct{}
+	// held, where set, is given a channel by each request, which waits until that is closed.
+	held chan chan struct{}
 }
 
 func (f *fragile) Take(s ratelimit.Subject, l ratelimit.Limit, now time.Time) (ratelimit.Verdict, error) {
 	f.asked.Add(1)
 	out := f.out.Load()
-	if f.entered != nil {
-		f.entered <- struct{}{}
-		<-f.release
+	if f.held != nil {
+		release := make(chan struct{})
+		f.held <- release
+		<-release
 	}
 	if out {
 		return ratelimit.Verdict{}, errOut
@@ -149,18 +150,18 @@ func TestOneRequestTriesAndTheOthersDoNotWait(t *testing.T) {
 	shared.out.Store(false)
 	observer.take()
 
-	shared.entered, shared.release = make(chan struct{}), make(chan struct{})
+	shared.held = make(chan chan struct{})
 	later := start.Add(time.Second)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		take(later)
 	}()
-	<-shared.entered
+	release := <-shared.held
 	for range 100 { // would wait for ever where they asked as well
 		take(later)
 	}
-	close(shared.release)
+	close(release)
 	<-done
 	want := append(repeat("allow", 100), "shared")
 	if diff := cmp.Diff(want, observer.take()); diff != "" {
@@ -171,26 +172,26 @@ func TestOneRequestTriesAndTheOthersDoNotWait(t *testing.T) {
 func TestASuccessFromBeforeTheFailureProvesNothing(t *testing.T) {
 	store, shared, observer := newFallback(ratelimit.Allow)
 	limit := ratelimit.Limit{Requests: 1, Period: time.Second, Burst: 1000}
-	shared.entered, shared.release = make(chan struct{}), make(chan struct{})
-	answers := make(chan error, 2)
-	take := func() {
-		_, err := store.Take(subject(1), limit, start)
-		answers <- err
+	take := func(done chan<- error, now time.Time) {
+		_, err := store.Take(subject(1), limit, now)
+		done <- err
 	}
-	go take()
-	<-shared.entered // will succeed
+	shared.held = make(chan chan struct{})
+	succeeded, failed := make(chan error), make(chan error)
+	go take(succeeded, start)
+	success := <-shared.held
 	shared.out.Store(true)
-	go take()
-	<-shared.entered // will fail
-	// Which of the two goes first is open; the breaker must be open after both in either case.
-	close(shared.release)
-	for range 2 {
-		if err := <-answers; err != nil {
-			t.Error(err)
-		}
+	go take(failed, start)
+	close(<-shared.held)
+	if err := <-failed; err != nil {
+		t.Error(err)
+	}
+	close(success)
+	if err := <-succeeded; err != nil {
+		t.Error(err)
 	}
 	observer.take()
-	shared.entered = nil
+	shared.held = nil
 	if _, err := store.Take(subject(1), limit, start.Add(time.Millisecond)); err != nil {
 		t.Error(err)
 	}

@@ -206,6 +206,35 @@ func TestALimitThatChangesNeitherLocksOutNorExceedsTheNewOne(t *testing.T) {
 	})
 }
 
+// TestALimitThatIsSpeltAnotherWay has the same limit in other words count as it did, but for the nanosecond that is
+// rounded up.
+func TestALimitThatIsSpeltAnotherWayGoesOnAsItWas(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := drawLimit(t, "limit")
+		limit.Requests, limit.Period = min(limit.Requests, 1000), min(limit.Period, time.Minute)
+		times := rapid.Int64Range(2, 1000).Draw(t, "times")
+		other := ratelimit.Limit{Requests: limit.Requests * times, Period: limit.Period * time.Duration(times), Burst: limit.Burst}
+		now := time.Duration(rapid.Int64Range(0, int64(1000*time.Hour)).Draw(t, "start"))
+		var counter ratelimit.Counter
+		for range rapid.IntRange(1, 40).Draw(t, "requests") {
+			now += drawPause(t, limit)
+			counter.Take(limit, now)
+		}
+		changed := counter
+		want := counter.Take(limit, now)
+		if want.Allowed {
+			now++ // what is rounded up may make up a nanosecond
+		}
+		got := changed.Take(other, now)
+		if early := want.Reset - got.Reset; got.Allowed != want.Allowed || want.Allowed && (early < 0 || early > 1) {
+			t.Fatalf("from %+v to %+v: %+v, want %+v", limit, other, got, want)
+		}
+		if late := got.RetryAfter - want.RetryAfter; late < 0 || late > 1 {
+			t.Fatalf("from %+v to %+v: %+v, want %+v", limit, other, got, want)
+		}
+	})
+}
+
 func TestALimitOutOfBoundsCountsAsTheNearestWithin(t *testing.T) {
 	cases := map[string]struct{ limit, want ratelimit.Limit }{
 		"none at all": {ratelimit.Limit{}, ratelimit.Limit{Requests: 1, Period: time.Second, Burst: 1}},

@@ -56,23 +56,23 @@ func TestOfManyGoroutinesExactlyTheBurstPasses(t *testing.T) {
 
 func TestMemoryCountsEachSubjectAsACounterDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
+		const most = 500 // several in each shard, so that some take the places of those that are dropped
 		memory := ratelimit.NewMemory(start)
-		counters := map[ratelimit.Subject]*ratelimit.Counter{}
-		limits := map[ratelimit.Subject]ratelimit.Limit{}
+		var counters [most]ratelimit.Counter
+		var limits [5]ratelimit.Limit
+		for i := range limits {
+			limits[i] = drawLimit(t, "limit")
+		}
 		now := time.Duration(0)
-		for range rapid.IntRange(1, 200).Draw(t, "requests") {
-			// Few subjects and many pauses, so that some are dropped and come back.
-			s := ratelimit.Subject{
-				Namespace: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "namespace"),
-				Name:      rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "name"),
-			}
-			if counters[s] == nil {
-				counters[s], limits[s] = &ratelimit.Counter{}, drawLimit(t, "limit")
-			}
-			now += drawPause(t, limits[s])
-			got, err := memory.Take(s, limits[s], start.Add(now))
-			if want := counters[s].Take(limits[s], now); err != nil || got != want {
-				t.Fatalf("at %s, %v: %+v, %v, want %+v", now, s, got, err, want)
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			now += drawPause(t, rapid.SampledFrom(limits[:]).Draw(t, "whose"))
+			first := rapid.IntRange(0, most-1).Draw(t, "first")
+			for i := range rapid.IntRange(1, most-first).Draw(t, "subjects") {
+				i += first
+				got, err := memory.Take(subject(i), limits[i%len(limits)], start.Add(now))
+				if want := counters[i].Take(limits[i%len(limits)], now); err != nil || got != want {
+					t.Fatalf("at %s, %v: %+v, %v, want %+v", now, subject(i), got, err, want)
+				}
 			}
 		}
 	})
