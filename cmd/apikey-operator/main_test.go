@@ -13,41 +13,44 @@ func TestACommandLineThatMakesNoSenseStopsWithOneLineAndExitCode2(t *testing.T) 
 		args      []string
 		wantWords string
 	}{
-		"no program":              {nil, "manager or verifier"},
-		"an unknown program":      {[]string{"serve"}, `unknown program "serve"`},
-		"an unknown flag":         {[]string{"manager", "--nope"}, "unknown flag: --nope"},
-		"a word too many":         {[]string{"verifier", "now"}, `unexpected argument "now"`},
-		"a value of no kind":      {[]string{"manager", "--publish-delay", "soon"}, "--publish-delay"},
-		"a negative delay":        {[]string{"manager", "--publish-delay", "-1s"}, "give 0s to 20s"},
-		"a delay past the fence":  {[]string{"manager", "--publish-delay", "1m"}, "give 0s to 20s"},
-		"a manager's address":     {[]string{"manager", "--metrics-bind-address", "8080"}, "give HOST:PORT or :PORT"},
-		"a probe's address":       {[]string{"manager", "--health-probe-bind-address", "x"}, "give HOST:PORT or :PORT"},
-		"a webhook's address":     {[]string{"manager", "--webhook-bind-address", "9443"}, "give HOST:PORT or :PORT"},
-		"a webhook's port 0":      {[]string{"manager", "--leader-election-namespace=home", "--webhook-bind-address", ":0"}, "--webhook-bind-address: give a port"},
-		"a Service of no name":    {[]string{"manager", "--leader-election-namespace=home", "--webhook-service", "a.b"}, "--webhook-service"},
-		"a webhook on a probe":    {[]string{"manager", "--webhook-bind-address", ":8081"}, "--health-probe-bind-address already"},
-		"a verifier's address":    {[]string{"verifier", "--bind-address", "9090"}, "give HOST:PORT or :PORT"},
-		"a metrics address":       {[]string{"verifier", "--metrics-bind-address", "9090"}, "give HOST:PORT or :PORT"},
-		"a drain of hours":        {[]string{"verifier", "--drain-delay", "2h"}, "give 0s to 5m0s"},
-		"a header with a space":   {[]string{"verifier", "--credential-header", "a b"}, "credential header"},
-		"a header of our own":     {[]string{"verifier", "--credential-header", "X-Apikey-Tenant"}, "another meaning"},
-		"a cookie with a space":   {[]string{"verifier", "--credential-cookie", "a b"}, "cookie"},
-		"a parameter with =":      {[]string{"verifier", "--credential-query", "a=b"}, "query parameter"},
-		"a realm with a quote":    {[]string{"verifier", "--realm", `a"b`}, "realm"},
-		"tiny headers":            {[]string{"verifier", "--max-header-bytes", "10"}, "header size"},
-		"no connections":          {[]string{"verifier", "--max-connections", "0"}, "connections"},
-		"a time-out of nothing":   {[]string{"verifier", "--idle-timeout", "0s"}, "idle time-out"},
-		"an unknown kind of log":  {[]string{"verifier", "--decision-log", "some"}, "--decision-log"},
-		"a sample of nothing":     {[]string{"verifier", "--decision-log-sample", "0"}, "--decision-log-sample"},
-		"a proxy of no range":     {[]string{"verifier", "--trusted-proxies", "10.0.0.0/33"}, "--trusted-proxies"},
-		"an unknown store":        {[]string{"verifier", "--rate-limit-store", "disk"}, "--rate-limit-store"},
-		"Redis without saying so": {[]string{"verifier", "--redis-address", "r:6379"}, "give redis"},
-		"Redis nowhere":           {[]string{"verifier", "--rate-limit-store", "redis"}, "--redis-address"},
-		"Redis for an hour":       {[]string{"verifier", "--rate-limit-store", "redis", "--redis-address", "r:1", "--redis-timeout", "1h"}, "--redis-timeout"},
-		"Redis with braces":       {[]string{"verifier", "--rate-limit-store", "redis", "--redis-address", "r:1", "--redis-key-prefix", "{a}"}, "--redis-key-prefix"},
-		"an unknown policy":       {[]string{"verifier", "--redis-failure-policy", "maybe"}, "--redis-failure-policy"},
-		"a CA without TLS":        {[]string{"verifier", "--rate-limit-store", "redis", "--redis-address", "r:1", "--redis-tls-ca-file", "x"}, "--redis-tls"},
-		"an unknown log level":    {[]string{"verifier", "--log-level", "loud"}, "give DEBUG, INFO, WARN or ERROR"},
+		"no program":             {nil, "manager or verifier"},
+		"an unknown program":     {[]string{"serve"}, `unknown program "serve"`},
+		"an unknown flag":        {[]string{"manager", "--nope"}, "unknown flag: --nope"},
+		"a word too many":        {[]string{"verifier", "now"}, `unexpected argument "now"`},
+		"a value of no kind":     {[]string{"manager", "--publish-delay", "soon"}, "--publish-delay"},
+		"a negative delay":       {[]string{"manager", "--publish-delay", "-1s"}, "give 0s to 20s"},
+		"a delay past the fence": {[]string{"manager", "--publish-delay", "1m"}, "give 0s to 20s"},
+		"a manager's address":    {[]string{"manager", "--metrics-bind-address", "8080"}, "give HOST:PORT or :PORT"},
+		"a probe's address":      {[]string{"manager", "--health-probe-bind-address", "x"}, "give HOST:PORT or :PORT"},
+		"a webhook's address":    {[]string{"manager", "--webhook-bind-address", "9443"}, "give HOST:PORT or :PORT"},
+		"a webhook's port 0":     {[]string{"manager", "--leader-election-namespace=home", "--webhook-bind-address", ":0"}, "--webhook-bind-address: give a port"},
+		"a Service of no name":   {[]string{"manager", "--leader-election-namespace=home", "--webhook-service", "a.b"}, "--webhook-service"},
+		"a webhook on a probe":   {[]string{"manager", "--webhook-bind-address", ":8081"}, "--health-probe-bind-address already"},
+		"a verifier's address":   {[]string{"verifier", "--bind-address", "9090"}, "give HOST:PORT or :PORT"},
+		"a metrics address":      {[]string{"verifier", "--metrics-bind-address", "9090"}, "give HOST:PORT or :PORT"},
+		"a drain of hours":       {[]string{"verifier", "--drain-delay", "2h"}, "give 0s to 5m0s"},
+		"a header with a space":  {[]string{"verifier", "--credential-header", "a b"}, "credential header"},
+		"a header of our own":    {[]string{"verifier", "--credential-header", "X-Apikey-Tenant"}, "another meaning"},
+		"a cookie with a space":  {[]string{"verifier", "--credential-cookie", "a b"}, "cookie"},
+		"a parameter with =":     {[]string{"verifier", "--credential-query", "a=b"}, "query parameter"},
+		"a realm with a quote":   {[]string{"verifier", "--realm", `a"b`}, "realm"},
+		"tiny headers":           {[]string{"verifier", "--max-header-bytes", "10"}, "header size"},
+		"no connections":         {[]string{"verifier", "--max-connections", "0"}, "connections"},
+		"a time-out of nothing":  {[]string{"verifier", "--idle-timeout", "0s"}, "idle time-out"},
+		"an unknown kind of log": {[]string{"verifier", "--decision-log", "some"}, "--decision-log"},
+		"a sample of nothing":    {[]string{"verifier", "--decision-log-sample", "0"}, "--decision-log-sample"},
+		"a proxy of no range":    {[]string{"verifier", "--trusted-proxies", "10.0.0.0/33"}, "--trusted-proxies"},
+		"an unknown store":       {[]string{"verifier", "--rate-limit-store", "disk"}, "--rate-limit-store"},
+		"Redis without a word":   {[]string{"verifier", "--redis-address", "r:6379"}, "give redis"},
+		"Redis nowhere":          {[]string{"verifier", "--rate-limit-store", "redis"}, "--redis-address"},
+		"Redis for an hour":      {[]string{"verifier", "--rate-limit-store", "redis", "--redis-address", "r:1", "--redis-timeout", "1h"}, "--redis-timeout"},
+		"Redis with braces":      {[]string{"verifier", "--rate-limit-store", "redis", "--redis-address", "r:1", "--redis-key-prefix", "{a}"}, "--redis-key-prefix"},
+		"an unknown policy":      {[]string{"verifier", "--redis-failure-policy", "maybe"}, "--redis-failure-policy"},
+		"a CA without TLS":       {[]string{"verifier", "--rate-limit-store", "redis", "--redis-address", "r:1", "--redis-tls-ca-file", "x"}, "--redis-tls"},
+		"TLS without a key":      {[]string{"verifier", "--tls-cert-file", "tls.crt"}, "--tls-key-file: the key"},
+		"names without a CA":     {[]string{"verifier", "--tls-cert-file=c", "--tls-key-file=k", "--tls-client-names=a"}, "give --tls-client-ca-file too"},
+		"a name with a wildcard": {[]string{"verifier", "--tls-cert-file=c", "--tls-key-file=k", "--tls-client-ca-file=a", "--tls-client-names=*.b"}, "--tls-client-names"},
+		"an unknown log level":   {[]string{"verifier", "--log-level", "loud"}, "give DEBUG, INFO, WARN or ERROR"},
 		"a level at which the client library logs the bodies of Secrets": {
 			[]string{"manager", "--log-level", "DEBUG-6"}, "give DEBUG, INFO, WARN or ERROR",
 		},
@@ -94,6 +97,17 @@ func TestAPortThatIsTakenIsAFailureAndNoUsageError(t *testing.T) {
 	}, &stderr)
 	if code != exitFailure || !strings.Contains(stderr.String(), "--bind-address") {
 		t.Errorf("it ended with %d and said %q, want %d and the flag's name", code, stderr.String(), exitFailure)
+	}
+}
+
+func TestFilesForTLSThatAreNotThereAreAFailureAtTheStart(t *testing.T) {
+	var stderr bytes.Buffer
+	code := run(t.Context(), []string{
+		"verifier", "--kubeconfig", kubeconfig(t), "--bind-address", "127.0.0.1:0", "--metrics-bind-address", "127.0.0.1:0",
+		"--tls-cert-file", "/nowhere/tls.crt", "--tls-key-file", "/nowhere/tls.key",
+	}, &stderr)
+	if code != exitFailure || !strings.Contains(stderr.String(), "--tls-cert-file: open /nowhere/tls.crt") {
+		t.Errorf("it ended with %d and said %q, want %d and what is missing", code, stderr.String(), exitFailure)
 	}
 }
 

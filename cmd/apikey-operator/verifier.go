@@ -61,6 +61,7 @@ type verifier struct {
 	server     *authhttp.Server
 	decisions  *decisionlog.Log
 	limits     io.Closer
+	tls        *proxyTLS
 	draining   atomic.Bool
 }
 
@@ -91,13 +92,17 @@ func newVerifier(f *verifierFlags, logger *slog.Logger) (*verifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	proxyTLS, err := newProxyTLS(f.tls, registry, logger)
+	if err != nil {
+		return nil, err
+	}
 	server, err := authhttp.New(f.connections, g, logger)
 	if err != nil {
 		return nil, err
 	}
 	return &verifier{
 		logger: logger, drainDelay: f.drainDelay, stopTime: f.stopTimeout(), registry: registry, feed: feed, server: server, decisions: decisions,
-		limits: limits,
+		limits: limits, tls: proxyTLS,
 	}, nil
 }
 
@@ -118,7 +123,8 @@ func (v *verifier) run(ctx context.Context, config *rest.Config, proxies, probes
 		})
 	}
 	start(health.run)
-	start(func() error { return v.server.Serve(proxies) })
+	start(func() error { return v.server.Serve(v.tls.listen(proxies)) })
+	start(func() error { v.tls.run(work); return nil })
 	start(func() error { return v.feed.Run(work, config) })
 
 	select {

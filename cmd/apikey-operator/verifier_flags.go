@@ -9,6 +9,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/authhttp"
 	"github.com/apikey-operator/apikey-operator/internal/decisionlog"
 	"github.com/apikey-operator/apikey-operator/internal/gate"
+	"github.com/apikey-operator/apikey-operator/internal/tlsfiles"
 )
 
 type verifierFlags struct {
@@ -20,6 +21,7 @@ type verifierFlags struct {
 	rateLimits     rateLimitFlags
 	gate           gate.Settings
 	connections    authhttp.Settings
+	tls            tlsfiles.Settings
 }
 
 // maxDrainDelay keeps a drain within what an orchestrator waits for.
@@ -58,6 +60,7 @@ func (f *verifierFlags) registerFlags(command *cobra.Command) {
 	f.rateLimits.register(flags)
 	f.registerGate(flags)
 	f.registerConnections(flags)
+	registerTLS(flags, &f.tls)
 }
 
 func (f *verifierFlags) registerGate(flags *pflag.FlagSet) {
@@ -95,7 +98,7 @@ func (f *verifierFlags) validate() error {
 	if err := checkAddresses(addresses); err != nil {
 		return err
 	}
-	for _, settings := range []interface{ Validate() error }{f.gate, f.connections, f.decisionLog} {
+	for _, settings := range []interface{ Validate() error }{f.gate, f.connections, f.decisionLog, f.tls} {
 		if err := settings.Validate(); err != nil {
 			return usageError{err}
 		}
