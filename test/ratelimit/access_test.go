@@ -24,7 +24,7 @@ const (
 
 func TestThePasswordIsReadFromAFileForEachConnection(t *testing.T) {
 	t.Parallel()
-	server := newRedis(t, "user default off", "user counter on >"+rightPassword+" ~limits:* +@all")
+	server := newRedis(t, "user default off", "user counter on >"+rightPassword+" ~limits:* +eval +evalsha +time +get +set")
 	file := filepath.Join(t.TempDir(), "password")
 	write(t, file, wrongPassword+"\n")
 	store := newStore(t, redisstore.Options{

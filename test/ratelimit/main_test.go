@@ -54,12 +54,16 @@ func newRedis(t *testing.T, lines ...string) *stack.Redis {
 	if err != nil {
 		t.Fatal(err)
 	}
+	killAtTheEnd(t, server)
+	return server
+}
+
+func killAtTheEnd(t *testing.T, server *stack.Redis) {
 	t.Cleanup(func() {
 		if err := server.Kill(); err != nil {
 			t.Error(err)
 		}
 	})
-	return server
 }
 
 func newStore(t *testing.T, o redisstore.Options) *redisstore.Store {

@@ -17,21 +17,29 @@ const (
 
 // FreeAddress is an address of 127.0.0.1 on which nothing listens, and that neither this process nor another one
 // that asks in this way is given again while this one lives.
-func FreeAddress() (string, error) {
+func FreeAddress() (string, error) { return freeAddress(0) }
+
+// freeAddress is such an address where the same is true of the port that lies so much higher; 0: of itself alone.
+func freeAddress(second int) (string, error) {
 	for range 100 {
-		port := lowestPort + rand.IntN(highestPort-lowestPort+1) //nolint:gosec // which port it is need not be a secret
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		if !claims.claim(address) {
-			continue
+		port := lowestPort + rand.IntN(highestPort-lowestPort-second+1) //nolint:gosec // which port it is need not be a secret
+		if takePort(port) && (second == 0 || takePort(port+second)) {
+			return loopback(port), nil
 		}
-		listener, err := net.Listen("tcp", address)
-		if err != nil {
-			continue
-		}
-		return address, listener.Close()
 	}
 	return "", errors.New("no free port was found on 127.0.0.1")
 }
+
+// takePort says whether a port is free, and has it given to nobody else then.
+func takePort(port int) bool {
+	if !claims.claim(loopback(port)) {
+		return false
+	}
+	listener, err := net.Listen("tcp", loopback(port))
+	return err == nil && listener.Close() == nil
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // claims are the addresses that this process has given out.
 var claims addressClaims
