@@ -101,9 +101,9 @@ func TestLateGoroutinesGainNothing(t *testing.T) {
 func TestMemoryIsHeldOfThoseAloneWhoUsedSomething(t *testing.T) {
 	memory := ratelimit.NewMemory(start)
 	limit := ratelimit.Limit{Requests: 1, Period: time.Second, Burst: 3}
-	slow := ratelimit.Limit{Requests: 1, Period: time.Hour, Burst: 3}
-	// A hundred subjects a second for an hour, each seen once: their burst is whole again after a second.
-	for i := range 3600 * 100 {
+	slow := ratelimit.Limit{Requests: 1, Period: 10 * time.Minute, Burst: 3}
+	// A hundred subjects a second for ten minutes, each seen once: their burst is whole again after a second.
+	for i := range 600 * 100 {
 		now := start.Add(time.Duration(i) * 10 * time.Millisecond)
 		if i == 0 {
 			take(t, memory, subject(i), slow, now)
@@ -114,8 +114,8 @@ func TestMemoryIsHeldOfThoseAloneWhoUsedSomething(t *testing.T) {
 	if most, got := 20*64, memory.Subjects(); got > most {
 		t.Errorf("%d subjects are held, of which 100 used something within a second; want at most %d", got, most)
 	}
-	if v := take(t, memory, subject(0), slow, start.Add(time.Hour)); v.Remaining != 1 {
-		t.Errorf("of one that used 2 of 3 an hour ago, with one an hour, %d remain after another, want 1: it was forgotten", v.Remaining)
+	if v := take(t, memory, subject(0), slow, start.Add(10*time.Minute)); v.Remaining != 1 {
+		t.Errorf("of one that used 2 of 3 ten minutes ago, with one in that time, %d remain after another, want 1: it was forgotten", v.Remaining)
 	}
 }
 
