@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/apikey-operator/apikey-operator/controllers/indexfeed"
+	"github.com/apikey-operator/apikey-operator/internal/authgrpc"
 	"github.com/apikey-operator/apikey-operator/internal/authhttp"
 	"github.com/apikey-operator/apikey-operator/internal/authn"
 	"github.com/apikey-operator/apikey-operator/internal/decisionlog"
@@ -39,6 +40,10 @@ func runVerifier(ctx context.Context, f *verifierFlags) error {
 	if err != nil {
 		return err
 	}
+	envoys, err := f.grpc.listen(ctx)
+	if err != nil {
+		return err
+	}
 	probes, err := listen(ctx, "metrics-bind-address", f.metricsAddress)
 	if err != nil {
 		return err
@@ -48,7 +53,7 @@ func runVerifier(ctx context.Context, f *verifierFlags) error {
 		return err
 	}
 	logger.Info("starting the verifier", "version", version, "address", proxies.Addr().String())
-	return v.run(ctx, config, proxies, probes)
+	return v.run(ctx, config, listeners{proxies: proxies, envoys: envoys, probes: probes})
 }
 
 // verifier is the wiring of one verifier process.
@@ -62,8 +67,12 @@ type verifier struct {
 	decisions  *decisionlog.Log
 	limits     io.Closer
 	tls        *proxyTLS
+	grpc       *authgrpc.Server // nil where nobody is to ask over gRPC
 	draining   atomic.Bool
 }
+
+// listeners are what a verifier listens on. There is none for gRPC, envoys, where nobody is to ask over it.
+type listeners struct{ proxies, envoys, probes net.Listener }
 
 func newVerifier(f *verifierFlags, logger *slog.Logger) (*verifier, error) {
 	registry := prometheus.NewRegistry()
@@ -100,18 +109,20 @@ func newVerifier(f *verifierFlags, logger *slog.Logger) (*verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &verifier{
+	v := &verifier{
 		logger: logger, drainDelay: f.drainDelay, stopTime: f.stopTimeout(), registry: registry, feed: feed, server: server, decisions: decisions,
 		limits: limits, tls: proxyTLS,
-	}, nil
+	}
+	v.grpc, err = f.grpc.newServer(g, f.connections.MaxConnections, proxyTLS.config("h2"), func() bool { return v.ready() == nil })
+	return v, err
 }
 
 // run serves until ctx ends, and then drains: not ready, but answering, for the drain delay; then no new
 // connections, and what is in flight is answered.
-func (v *verifier) run(ctx context.Context, config *rest.Config, proxies, probes net.Listener) error {
+func (v *verifier) run(ctx context.Context, config *rest.Config, on listeners) error {
 	work, fail := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer fail(nil)
-	health := newHealthServer(probes, v.registry, v.ready)
+	health := newHealthServer(on.probes, v.registry, v.ready)
 	var group errgroup.Group
 	start := func(run func() error) {
 		group.Go(func() error {
@@ -123,7 +134,10 @@ func (v *verifier) run(ctx context.Context, config *rest.Config, proxies, probes
 		})
 	}
 	start(health.run)
-	start(func() error { return v.server.Serve(v.tls.listen(proxies)) })
+	start(func() error { return v.server.Serve(v.tls.listen(on.proxies)) })
+	if v.grpc != nil {
+		start(func() error { return v.grpc.Serve(on.envoys) })
+	}
 	start(func() error { v.tls.run(work); return nil })
 	start(func() error { return v.feed.Run(work, config) })
 
@@ -134,7 +148,7 @@ func (v *verifier) run(ctx context.Context, config *rest.Config, proxies, probes
 	}
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.stopTime)
 	defer cancel()
-	err := errors.Join(v.server.Shutdown(stopping), health.stop(stopping))
+	err := errors.Join(v.shutdown(stopping), health.stop(stopping))
 	if errors.Is(err, context.DeadlineExceeded) {
 		v.logger.Warn("some connections were cut off, since they took longer than a request may", "waited", v.stopTime.String())
 		err = nil
@@ -147,9 +161,23 @@ func (v *verifier) run(ctx context.Context, config *rest.Config, proxies, probes
 	return err
 }
 
+// shutdown stops both front ends at once, so that one does not take the time of the other.
+func (v *verifier) shutdown(stopping context.Context) error {
+	if v.grpc == nil {
+		return v.server.Shutdown(stopping)
+	}
+	var group errgroup.Group
+	group.Go(func() error { return v.grpc.Shutdown(stopping) })
+	err := v.server.Shutdown(stopping)
+	return errors.Join(err, group.Wait())
+}
+
 func (v *verifier) drain(work context.Context) {
 	v.draining.Store(true)
 	v.server.Drain()
+	if v.grpc != nil {
+		v.grpc.Drain()
+	}
 	v.logger.Info("draining", "delay", v.drainDelay.String())
 	timer := time.NewTimer(v.drainDelay)
 	defer timer.Stop()

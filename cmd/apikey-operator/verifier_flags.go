@@ -19,6 +19,7 @@ type verifierFlags struct {
 	drainDelay     time.Duration
 	decisionLog    decisionlog.Settings
 	rateLimits     rateLimitFlags
+	grpc           grpcFlags
 	gate           gate.Settings
 	connections    authhttp.Settings
 	tls            tlsfiles.Settings
@@ -60,6 +61,7 @@ func (f *verifierFlags) registerFlags(command *cobra.Command) {
 	f.rateLimits.register(flags)
 	f.registerGate(flags)
 	f.registerConnections(flags)
+	f.grpc.register(flags)
 	registerTLS(flags, &f.tls)
 }
 
@@ -71,6 +73,9 @@ func (f *verifierFlags) registerGate(flags *pflag.FlagSet) {
 	flags.StringVar(&s.QueryParameter, "credential-query", s.QueryParameter,
 		"also take the key from this query parameter of the original URL, such as api_key; empty for not at all, since URLs are logged")
 	flags.StringVar(&s.Cookie, "credential-cookie", s.Cookie, "also take the key from this cookie, such as api_key; empty for not at all")
+	flags.StringVar(&s.BodyProperty, "credential-body", s.BodyProperty,
+		"also take the key from this property at the top level of a JSON body, such as api_key, where the proxy sends the body along over gRPC; "+
+			"empty for not at all")
 	flags.StringVar(&s.Realm, "realm", s.Realm, "realm in WWW-Authenticate")
 	flags.StringSliceVar(&s.TrustedProxies, "trusted-proxies", s.TrustedProxies,
 		"networks and addresses of further proxies whose word counts in X-Forwarded-For, such as 10.0.0.0/8,2001:db8::/32: "+
@@ -95,10 +100,13 @@ func (f *verifierFlags) validate() error {
 		return usagef("--drain-delay: %s is out of range: give 0s to %s", f.drainDelay, maxDrainDelay)
 	}
 	addresses := map[string]string{"bind-address": f.bindAddress, "metrics-bind-address": f.metricsAddress}
+	if f.grpc.wanted() {
+		addresses["grpc-bind-address"] = f.grpc.bindAddress
+	}
 	if err := checkAddresses(addresses); err != nil {
 		return err
 	}
-	for _, settings := range []interface{ Validate() error }{f.gate, f.connections, f.decisionLog, f.tls} {
+	for _, settings := range []interface{ Validate() error }{f.gate, f.connections, f.grpc.settings, f.decisionLog, f.tls} {
 		if err := settings.Validate(); err != nil {
 			return usageError{err}
 		}

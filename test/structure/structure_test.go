@@ -86,6 +86,7 @@ func TestPackagesLinkOnlyWhatTheyMay(t *testing.T) {
 		"the serving path links no Kubernetes package": {
 			[]string{
 				"./internal/index", "./internal/authn", "./internal/ratelimit/...", "./internal/decisionlog", "./internal/gate", "./internal/authhttp",
+				"./internal/authgrpc",
 			}, isKubernetes,
 		},
 		"keys links the standard library alone":       {[]string{"./internal/keys"}, isOutside()},
