@@ -50,6 +50,8 @@ func TestACommandLineThatMakesNoSenseStopsWithOneLineAndExitCode2(t *testing.T) 
 		"TLS without a key":      {[]string{"verifier", "--tls-cert-file", "tls.crt"}, "--tls-key-file: the key"},
 		"names without a CA":     {[]string{"verifier", "--tls-cert-file=c", "--tls-key-file=k", "--tls-client-names=a"}, "give --tls-client-ca-file too"},
 		"a name with a wildcard": {[]string{"verifier", "--tls-cert-file=c", "--tls-key-file=k", "--tls-client-ca-file=a", "--tls-client-names=*.b"}, "--tls-client-names"},
+		"a collector by its URL": {[]string{"verifier", "--tracing-endpoint", "http://a:4317"}, "--tracing-endpoint"},
+		"a ratio in percent":     {[]string{"verifier", "--tracing-sample-ratio", "10"}, "--tracing-sample-ratio"},
 		"an unknown log level":   {[]string{"verifier", "--log-level", "loud"}, "give DEBUG, INFO, WARN or ERROR"},
 		"a level at which the client library logs the bodies of Secrets": {
 			[]string{"manager", "--log-level", "DEBUG-6"}, "give DEBUG, INFO, WARN or ERROR",

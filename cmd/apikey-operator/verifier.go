@@ -48,7 +48,7 @@ func runVerifier(ctx context.Context, f *verifierFlags) error {
 	if err != nil {
 		return err
 	}
-	v, err := newVerifier(f, logger)
+	v, err := newVerifier(ctx, f, logger)
 	if err != nil {
 		return err
 	}
@@ -67,6 +67,7 @@ type verifier struct {
 	decisions  *decisionlog.Log
 	limits     io.Closer
 	tls        *proxyTLS
+	tracer     *decisionTracer
 	grpc       *authgrpc.Server // nil where nobody is to ask over gRPC
 	draining   atomic.Bool
 }
@@ -74,7 +75,7 @@ type verifier struct {
 // listeners are what a verifier listens on. There is none for gRPC, envoys, where nobody is to ask over it.
 type listeners struct{ proxies, envoys, probes net.Listener }
 
-func newVerifier(f *verifierFlags, logger *slog.Logger) (*verifier, error) {
+func newVerifier(ctx context.Context, f *verifierFlags, logger *slog.Logger) (*verifier, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	x := index.New()
@@ -89,6 +90,10 @@ func newVerifier(f *verifierFlags, logger *slog.Logger) (*verifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	tracer, err := newDecisionTracer(ctx, f.tracing, logger)
+	if err != nil {
+		return nil, err
+	}
 	g, err := gate.New(f.gate, gate.Config{
 		Decider: authn.NewDecider(x),
 		Ready:   feed.Synced,
@@ -96,6 +101,7 @@ func newVerifier(f *verifierFlags, logger *slog.Logger) (*verifier, error) {
 		Limiter: limiter,
 		Metrics: metrics,
 		Log:     decisions,
+		Tracer:  tracer.forGate(),
 		Logger:  logger,
 	})
 	if err != nil {
@@ -111,7 +117,7 @@ func newVerifier(f *verifierFlags, logger *slog.Logger) (*verifier, error) {
 	}
 	v := &verifier{
 		logger: logger, drainDelay: f.drainDelay, stopTime: f.stopTimeout(), registry: registry, feed: feed, server: server, decisions: decisions,
-		limits: limits, tls: proxyTLS,
+		limits: limits, tls: proxyTLS, tracer: tracer,
 	}
 	v.grpc, err = f.grpc.newServer(g, f.connections.MaxConnections, proxyTLS.config("h2"), func() bool { return v.ready() == nil })
 	return v, err
@@ -158,6 +164,7 @@ func (v *verifier) run(ctx context.Context, config *rest.Config, on listeners) e
 	if closeErr := v.decisions.Close(stopping); closeErr != nil {
 		v.logger.Warn("the end of the decision log is lost", "error", closeErr.Error())
 	}
+	v.tracer.stop(stopping)
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/decisionlog"
 	"github.com/apikey-operator/apikey-operator/internal/gate"
 	"github.com/apikey-operator/apikey-operator/internal/tlsfiles"
+	"github.com/apikey-operator/apikey-operator/internal/tracing"
 )
 
 type verifierFlags struct {
@@ -23,6 +24,7 @@ type verifierFlags struct {
 	gate           gate.Settings
 	connections    authhttp.Settings
 	tls            tlsfiles.Settings
+	tracing        tracing.Settings
 }
 
 // maxDrainDelay keeps a drain within what an orchestrator waits for.
@@ -36,6 +38,7 @@ func (f *verifierFlags) stopTimeout() time.Duration {
 func newVerifierCommand() *cobra.Command {
 	f := &verifierFlags{
 		gate: gate.DefaultSettings(), connections: authhttp.DefaultSettings(), decisionLog: decisionlog.DefaultSettings(),
+		tracing: tracing.DefaultSettings(),
 	}
 	command := &cobra.Command{
 		Use:   "verifier",
@@ -63,6 +66,7 @@ func (f *verifierFlags) registerFlags(command *cobra.Command) {
 	f.registerConnections(flags)
 	f.grpc.register(flags)
 	registerTLS(flags, &f.tls)
+	registerTracing(flags, &f.tracing)
 }
 
 func (f *verifierFlags) registerGate(flags *pflag.FlagSet) {
@@ -106,7 +110,7 @@ func (f *verifierFlags) validate() error {
 	if err := checkAddresses(addresses); err != nil {
 		return err
 	}
-	for _, settings := range []interface{ Validate() error }{f.gate, f.connections, f.grpc.settings, f.decisionLog, f.tls} {
+	for _, settings := range []interface{ Validate() error }{f.gate, f.connections, f.grpc.settings, f.decisionLog, f.tls, f.tracing} {
 		if err := settings.Validate(); err != nil {
 			return usageError{err}
 		}

@@ -86,7 +86,7 @@ func TestPackagesLinkOnlyWhatTheyMay(t *testing.T) {
 		"the serving path links no Kubernetes package": {
 			[]string{
 				"./internal/index", "./internal/authn", "./internal/ratelimit/...", "./internal/decisionlog", "./internal/gate", "./internal/authhttp",
-				"./internal/authgrpc",
+				"./internal/authgrpc", "./internal/tracing",
 			}, isKubernetes,
 		},
 		"keys links the standard library alone":       {[]string{"./internal/keys"}, isOutside()},
@@ -107,6 +107,9 @@ func TestPackagesLinkOnlyWhatTheyMay(t *testing.T) {
 		},
 		"the decision log links no server": {
 			[]string{"./internal/decisionlog"}, isOneOf("net/http", "github.com/valyala/fasthttp"),
+		},
+		"tracing links no front end": {
+			[]string{"./internal/tracing"}, isOneOf(module+"internal/authhttp", module+"internal/authgrpc", "github.com/valyala/fasthttp"),
 		},
 		"admission decides by what it is given, and links no client": {
 			[]string{"./internal/admission"}, isOneOf(
