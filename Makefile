@@ -45,7 +45,7 @@ clean: ## Remove what was built in this checkout.
 	rm -rf bin
 
 .PHONY: clean-cache
-clean-cache: ## Remove the cache with the local control plane, the tools, nginx and Redis (minutes to build again).
+clean-cache: ## Remove the cache with the local control plane, the tools, the proxies and Redis (minutes to build again).
 	@source hack/lib/cache.sh; set -x; rm -rf "$$(cache_dir)"
 
 ##@ Checks
@@ -126,11 +126,12 @@ test-integration: ## Run the tests on a real API server (KUBEBUILDER_ASSETS= to 
 		go test -count=1 -timeout 20m $(TESTFLAGS) ./test/integration/...
 
 .PHONY: test-e2e
-test-e2e: build ## Run the tests of the built binary behind a real nginx (NGINX= to use your own).
+test-e2e: build ## Run the tests of the built binary behind real proxies (NGINX=, ENVOY=, TRAEFIK=, CADDY=, HAPROXY= to use your own).
 	@assets=$$(hack/build-localcluster.sh); \
 	nginx=$${NGINX:-$$(hack/nginx.sh)}; \
+	envoy=$$(hack/proxies.sh envoy); traefik=$$(hack/proxies.sh traefik); caddy=$$(hack/proxies.sh caddy); haproxy=$$(hack/proxies.sh haproxy); \
 	KUBEBUILDER_ASSETS=$$assets LOCALCLUSTER=$$assets/localcluster KUBECTL=$$assets/kubectl \
-	NGINX=$$nginx APIKEY_OPERATOR=$(BINARY) $(if $(RACE),GORACE=halt_on_error=1) hack/step.sh "end-to-end tests" \
+	NGINX=$$nginx ENVOY=$$envoy TRAEFIK=$$traefik CADDY=$$caddy HAPROXY=$$haproxy APIKEY_OPERATOR=$(BINARY) $(if $(RACE),GORACE=halt_on_error=1) hack/step.sh "end-to-end tests" \
 		go test -count=1 -timeout 30m $(TESTFLAGS) ./test/e2e/...
 
 # real WHAT,PACKAGE runs the tests of a package with the built binary on the local control plane.

@@ -13,7 +13,8 @@ source "$root/hack/lib/fetch.sh"
 
 envoy=1.40.0 traefik=3.7.15 caddy=2.11.7
 
-name=${1:?name a proxy: envoy, traefik, caddy or haproxy}
+name=${1:-}
+[[ $name =~ ^(envoy|traefik|caddy|haproxy)$ ]] || die "unknown proxy '$name': use envoy, traefik, caddy or haproxy"
 variable=$(tr "[:lower:]" "[:upper:]" <<<"$name")
 if [[ -n ${!variable:-} ]]; then
 	printf '%s\n' "${!variable}"
@@ -32,7 +33,6 @@ haproxy)
 		exit 0
 	fi
 	;;
-*) die "unknown proxy $name: use envoy, traefik, caddy or haproxy" ;;
 esac || die "$name could not be fetched; set $variable to one that is installed"
 say "$name: $(tr -s ' \n' ' ' <<<"$version")"
 printf '%s\n' "$binary"

@@ -23,7 +23,7 @@ var IdentityHeaders = []string{
 	"X-Apikey-Namespace", "X-Apikey-Name", "X-Apikey-Tenant", "X-Apikey-Permissions", "X-Apikey-Scopes", "X-Apikey-Revision",
 }
 
-// Route is one path that nginx protects.
+// Route is one path that a proxy protects.
 type Route struct {
 	// Path is the prefix of the URIs, such as /reports/.
 	Path string
@@ -32,6 +32,10 @@ type Route struct {
 	// Listed are headers beside ours in auth-response-headers: since the verifier never answers with
 	// them, the client's do not reach the upstream.
 	Listed []string
+	// Body has the request's body sent to the verifier, where the proxy can do that.
+	Body bool
+	// AuthMethod is the method of the request to the verifier, where an Ingress says it. Default: GET.
+	AuthMethod string
 }
 
 // NginxOptions say how nginx is set up.

@@ -16,19 +16,41 @@ type Tools struct {
 	Kubectl      string
 	Nginx        string // with the auth_request module
 	Operator     string // the built apikey-operator
+
+	// The other proxies, for those who ask for them with AddProxies.
+	Envoy, Traefik, Caddy string
+	HAProxy               string // empty where there is none
 }
 
-// ToolsFromEnv takes the paths from the variables that the Makefile sets. Its error names every
-// variable that is missing or leads nowhere.
+// ToolsFromEnv takes the paths from the variables that the Makefile sets, without those of proxies other than nginx.
+// Its error names every variable that is missing or leads nowhere.
 func ToolsFromEnv() (Tools, error) {
 	var tools Tools
-	var problems []string
-	for variable, path := range map[string]*string{
+	err := pathsFromEnv(map[string]*string{
 		"LOCALCLUSTER":    &tools.LocalCluster,
 		"KUBECTL":         &tools.Kubectl,
 		"NGINX":           &tools.Nginx,
 		"APIKEY_OPERATOR": &tools.Operator,
-	} {
+	})
+	if err != nil {
+		return Tools{}, err
+	}
+	return tools, nil
+}
+
+// AddProxies takes the paths of the other proxies from the variables that the Makefile sets. HAPROXY may be empty.
+func (t *Tools) AddProxies() error {
+	paths := map[string]*string{"ENVOY": &t.Envoy, "TRAEFIK": &t.Traefik, "CADDY": &t.Caddy}
+	if os.Getenv("HAPROXY") != "" {
+		paths["HAPROXY"] = &t.HAProxy
+	}
+	return pathsFromEnv(paths)
+}
+
+// pathsFromEnv fills in the paths that variables hold.
+func pathsFromEnv(paths map[string]*string) error {
+	var problems []string
+	for variable, path := range paths {
 		*path = os.Getenv(variable)
 		if *path == "" {
 			problems = append(problems, variable+" is not set")
@@ -38,9 +60,9 @@ func ToolsFromEnv() (Tools, error) {
 	}
 	if len(problems) > 0 {
 		slices.Sort(problems)
-		return Tools{}, errors.New(strings.Join(problems, "; "))
+		return errors.New(strings.Join(problems, "; "))
 	}
-	return tools, nil
+	return nil
 }
 
 // root is the directory of the project, found from the current one upwards.
