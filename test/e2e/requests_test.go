@@ -182,13 +182,19 @@ func requirementOf(t *testing.T, path string) string {
 func (e *environment) awaitEverywhere(t *testing.T, requirement, key string, want int) {
 	t.Helper()
 	for _, v := range e.verifiers {
-		await(t, fmt.Sprintf("%d from %s", want, v.Name), func(context.Context) error {
-			if got := askVerifier(t, v, requirement, key); got.StatusCode != want {
-				return fmt.Errorf("it answers %d, %s", got.StatusCode, got.Header.Get("X-Apikey-Reason"))
-			}
-			return nil
-		})
+		awaitVerifier(t, v, requirement, key, want)
 	}
+}
+
+// awaitVerifier waits until a verifier answers a key with a status.
+func awaitVerifier(t *testing.T, v *stack.Verifier, requirement, key string, want int) {
+	t.Helper()
+	await(t, fmt.Sprintf("%d from %s", want, v.Name), func(context.Context) error {
+		if got := askVerifier(t, v, requirement, key); got.StatusCode != want {
+			return fmt.Errorf("it answers %d, %s", got.StatusCode, got.Header.Get("X-Apikey-Reason"))
+		}
+		return nil
+	})
 }
 
 // askVerifier asks a verifier itself, as nginx would for a GET.

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"path/filepath"
+	"syscall"
 )
 
 //go:embed haproxy.cfg.tmpl
@@ -31,5 +32,7 @@ func (s *Stack) StartHAProxy(ctx context.Context, o ProxyOptions) (*Proxy, error
 	if p.Process, err = s.start(o.Name, s.Tools.HAProxy, "-db", "-f", config); err != nil {
 		return nil, err
 	}
+	// On SIGTERM it would cut requests off, and die of it.
+	p.stopSignal = syscall.SIGUSR1
 	return p, p.awaitRoutes(ctx, o.Routes)
 }

@@ -46,7 +46,8 @@ type Manager struct {
 type Verifier struct {
 	*Process
 
-	Address string // host:port for proxies
+	Address string // host:port for proxies that ask over HTTP
+	GRPC    string // host:port for those that ask over gRPC
 	Metrics string // host:port of /metrics, /healthz and /readyz
 }
 
@@ -89,7 +90,7 @@ func (s *Stack) StartVerifier(ctx context.Context, o Options) (*Verifier, error)
 func (s *Stack) LaunchVerifier(ctx context.Context, o Options) (*Verifier, error) {
 	o = o.withDefaults("verifier")
 	v := &Verifier{}
-	if err := freeAddresses(&v.Address, &v.Metrics); err != nil {
+	if err := freeAddresses(&v.Address, &v.GRPC, &v.Metrics); err != nil {
 		return nil, err
 	}
 	var err error

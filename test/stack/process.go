@@ -25,10 +25,11 @@ type Process struct {
 	// LogPath is the file with its standard output and standard error.
 	LogPath string
 
-	cmd    *exec.Cmd
-	ended  atomic.Bool // by us
-	exited chan struct{}
-	err    error // how it ended; to be read once exited is closed
+	cmd        *exec.Cmd
+	stopSignal syscall.Signal // what Stop asks with
+	ended      atomic.Bool    // by us
+	exited     chan struct{}
+	err        error // how it ended; to be read once exited is closed
 }
 
 // spawn runs functions on one thread that lives as long as this program. The kernel sends a child its
@@ -61,7 +62,7 @@ func startProcess(name, logPath, program string, args ...string) (*Process, erro
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	p := &Process{Name: name, LogPath: logPath, cmd: cmd, exited: make(chan struct{})}
+	p := &Process{Name: name, LogPath: logPath, cmd: cmd, stopSignal: syscall.SIGTERM, exited: make(chan struct{})}
 	go func() {
 		p.err = cmd.Wait()
 		close(p.exited)
@@ -121,7 +122,7 @@ func (p *Process) EndedSaying(words string) error {
 	return nil
 }
 
-// Stop asks the process to end with SIGTERM. It is an error if that takes longer than grace, after which
+// Stop asks the process to end, with SIGTERM or what else it understands. It is an error if that takes longer than grace, after which
 // the process is killed, if it ends with another exit code than 0, or if it ended by itself before. A
 // process that was stopped or killed already is left alone.
 func (p *Process) Stop(grace time.Duration) error {
@@ -134,7 +135,7 @@ func (p *Process) Stop(grace time.Duration) error {
 		return fmt.Errorf("%s ended by itself (%s)%s", p.Name, p.cmd.ProcessState, p.tail())
 	default:
 	}
-	if err := p.Signal(syscall.SIGTERM); err != nil {
+	if err := p.Signal(p.stopSignal); err != nil {
 		return err
 	}
 	timer := time.NewTimer(grace)
@@ -142,10 +143,10 @@ func (p *Process) Stop(grace time.Duration) error {
 	select {
 	case <-p.exited:
 	case <-timer.C:
-		return errors.Join(fmt.Errorf("%s did not end within %s of SIGTERM%s", p.Name, grace, p.tail()), p.Kill())
+		return errors.Join(fmt.Errorf("%s did not end within %s of %s%s", p.Name, grace, p.stopSignal, p.tail()), p.Kill())
 	}
 	if p.err != nil {
-		return fmt.Errorf("%s ended badly on SIGTERM: %w%s", p.Name, p.err, p.tail())
+		return fmt.Errorf("%s ended badly on %s: %w%s", p.Name, p.stopSignal, p.err, p.tail())
 	}
 	return nil
 }

@@ -5,7 +5,7 @@
 --       lua-load /etc/haproxy/apikey.lua
 --   frontend web
 --       http-request del-header Connection                  # or a client has the next proxy drop our headers
---       http-request del-header X_Apikey_ -m beg            # which some upstreams take for X-Apikey-
+--       http-request del-header ^(?i)x[-_]apikey[-_] -m reg # some upstreams take X_Apikey_ for X-Apikey-
 --       http-request lua.apikey http://verifier:9090/auth/forward?permission=read if { path_beg /reports/ }
 --
 -- The URL's query says what the route demands. Write /auth/forward? where it demands nothing but a good key.
@@ -58,18 +58,20 @@ local function refuse(txn, answer)
 	txn:done(reply)
 end
 
+-- closed is for whatever is not the verifier's word: nobody answers, or somebody else does.
+local closed = { status = 503 }
+
 core.register_action("apikey", { "http-req" }, function(txn, url)
-	local headers = txn.http:req_get_headers()
-	local answer = core.httpclient():get({ url = url, headers = question(txn, headers), timeout = timeout })
-	if not answer or not answer.status or answer.status == 0 then
-		refuse(txn, { status = 503 }) -- nobody answered: closed, never open
-	elseif answer.status == 200 then
+	local asked = question(txn, txn.http:req_get_headers())
+	local answer = core.httpclient():get({ url = url, headers = asked, timeout = timeout })
+	local headers = answer and answer.headers or {}
+	if answer and answer.status == 200 and headers["x-apikey-namespace"] then
 		for _, name in ipairs(identity) do
-			txn.http:req_set_header(name, answer.headers[name] and answer.headers[name][0] or "")
+			txn.http:req_set_header(name, headers[name] and headers[name][0] or "")
 		end
-	elseif answer.status >= 400 and answer.status <= 599 then
+	elseif headers["x-apikey-reason"] then
 		refuse(txn, answer)
 	else
-		refuse(txn, { status = 503 })
+		refuse(txn, closed)
 	end
 end, 1)
