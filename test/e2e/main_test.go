@@ -1,6 +1,7 @@
 // Package e2e tests the built binary as a user meets it: manager and verifier as processes with tokens
 // of their ServiceAccounts, on a real control plane, behind a real nginx that sets, passes and drops what
-// ingress-nginx's controller does.
+// ingress-nginx's controller does. One table of requests goes through all the other proxies as well
+// (proxies_test.go).
 //
 // Most tests share one stack and run side by side, each in a namespace of its own. Those that break
 // something have a stack of their own. Whatever runs, the keys that were issued are searched for in all

@@ -26,7 +26,7 @@ type question struct {
 // forgeable are the headers that some proxy or other sets itself, each sent as "forged".
 var forgeable = []string{
 	"X-Original-Method", "X-Original-Uri", "X-Original-Url", "X-Real-Ip", "X-Forwarded-For", "X-Forwarded-Method", "X-Forwarded-Uri",
-	"X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Server", "Forwarded", "X-Apikey-Tenant",
+	"X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Server", "X-Forwarded-Prefix", "Forwarded", "X-Apikey-Tenant",
 }
 
 // questions are what the dialects rest on.
@@ -42,22 +42,24 @@ func questions() map[kind]question {
 	nginx := question{
 		method: "GET", uri: strings.Replace(forward, "forward", "nginx", 1), host: "apikey-verifier.apikey-operator-system.svc.cluster.local",
 		sets:   map[string]string{"X-Original-Method": "DELETE", "X-Original-Url": "http://api.example/rules/ID?x=%20y", "X-Real-Ip": "127.0.0.1", "X-Forwarded-For": "127.0.0.1"},
-		forged: []string{"X-Original-Uri", "X-Forwarded-Method", "X-Forwarded-Uri", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Server", "Forwarded", "X-Apikey-Tenant"},
+		forged: []string{"X-Original-Uri", "X-Forwarded-Method", "X-Forwarded-Uri", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Server", "X-Forwarded-Prefix", "Forwarded", "X-Apikey-Tenant"},
 	}
 	traefik := question{
-		method: "GET", uri: forward, host: "VERIFIER",
-		sets:   own("X-Forwarded-Proto", "http", "X-Forwarded-Port", "80", "X-Forwarded-Server", "SERVER", "X-Real-Ip", "127.0.0.1"),
+		method: "GET", uri: forward, host: "VERIFIER", sets: own("X-Forwarded-Proto", "http", "X-Forwarded-Port", "80"),
+		// So /auth/nginx must not be asked, though ingress-nginx asks it.
 		forged: []string{"X-Original-Method", "X-Original-Uri", "X-Original-Url", "Forwarded", "X-Apikey-Tenant"},
 	}
+	ingress := traefik
+	ingress.sets = own("X-Forwarded-Proto", "http", "X-Forwarded-Port", "80", "X-Forwarded-Server", "SERVER", "X-Real-Ip", "127.0.0.1")
 	envoy := question{
 		method: "DELETE", uri: strings.Replace(forward, "forward?", "envoy/", 1) + "/rules/ID?x=%20y", host: "api.example",
 		sets: map[string]string{"X-Forwarded-For": "forged,ADDRESS"},
 	}
 	return map[kind]question{
-		viaNginx: nginx, viaNginxKept: nginx, viaTraefik: traefik, viaIngress: traefik, viaEnvoy: envoy, viaEnvoyRaw: envoy,
+		viaNginx: nginx, viaNginxKept: nginx, viaTraefik: traefik, viaIngress: ingress, viaEnvoy: envoy, viaEnvoyRaw: envoy,
 		viaCaddy: {
 			method: "GET", uri: forward, host: "api.example", sets: own("X-Forwarded-Proto", "http"),
-			forged: []string{"X-Original-Method", "X-Original-Uri", "X-Original-Url", "X-Real-Ip", "X-Forwarded-Port", "X-Forwarded-Server", "Forwarded", "X-Apikey-Tenant"},
+			forged: []string{"X-Original-Method", "X-Original-Uri", "X-Original-Url", "X-Real-Ip", "X-Forwarded-Port", "X-Forwarded-Server", "X-Forwarded-Prefix", "Forwarded", "X-Apikey-Tenant"},
 		},
 		viaHAProxy: {method: "GET", uri: forward, host: "VERIFIER", sets: own()},
 	}
