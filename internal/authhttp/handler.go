@@ -13,6 +13,10 @@ import (
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	defer s.denyAfterPanic(ctx)
 	h := &ctx.Request.Header
+	if !isUnambiguous(h) {
+		s.refuseForm(ctx)
+		return
+	}
 	q := gate.NewQuestion()
 	// The raw bytes, since the path that fasthttp offers is decoded and normalised.
 	route := s.read(h, h.RequestURI(), q)
@@ -54,15 +58,30 @@ var knownPaths = func() (paths []string) {
 	return paths
 }()
 
-// handleError answers what fasthttp cannot read as a request, before it closes the connection: bad syntax, too
-// much of it, or too slow. What it says of the error may hold a key, so it is neither sent nor logged.
-func (s *Server) handleError(ctx *fasthttp.RequestCtx, err error) {
-	defer s.denyAfterPanic(ctx)
+// refuseForm refuses a request that not everybody would read in the same way, and ends its connection, since neither is it
+// certain where the next one begins.
+func (s *Server) refuseForm(ctx *fasthttp.RequestCtx) {
+	s.noRoute.Refuse(s.refuseUnread(ctx))
+	ctx.SetConnectionClose()
+}
+
+// refuseUnread answers what was not asked in HTTP that can be understood, and returns the reason that it gave.
+func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx) authn.Reason {
 	reason := authn.MalformedCredential
 	if !s.gate.Ready() {
 		reason = authn.NotReady
 	}
 	s.refuse(ctx, reason)
+	// It keeps memory for the most headers that it ever held, and goes to another connection with it.
+	ctx.Request.Header = fasthttp.RequestHeader{}
+	return reason
+}
+
+// handleError answers what fasthttp cannot read as a request, before it closes the connection: bad syntax, too
+// much of it, or too slow. What it says of the error may hold a key, so it is neither sent nor logged.
+func (s *Server) handleError(ctx *fasthttp.RequestCtx, err error) {
+	defer s.denyAfterPanic(ctx)
+	reason := s.refuseUnread(ctx)
 	if _, silent := err.(net.Error); silent { //nolint:errorlint // wrapped, it means that something had come
 		return // someone connected and sent nothing, as a probe does; no request, no decision
 	}

@@ -191,15 +191,6 @@ func TestOnTheWire(t *testing.T) {
 				"GET /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\n\n",
 			want: []string{malformed, "closed"},
 		},
-		"a length and chunks: what follows is not served": {
-			raw: "POST /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\nContent-Length: 4\nTransfer-Encoding: chunked\n\n0\n\n" +
-				"GET /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\n\n",
-			want: []string{"200 close", "closed"},
-		},
-		"a folded header": {
-			raw:  "GET /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\n more\n\n",
-			want: []string{"401 unknown_key"},
-		},
 		"a header that begins with a space": {
 			raw: "GET /auth/nginx HTTP/1.1\n Host: v\nX-API-Key: KEY\n\n", want: []string{malformed, "closed"},
 		},
