@@ -90,6 +90,7 @@ func TestPackagesLinkOnlyWhatTheyMay(t *testing.T) {
 			}, isKubernetes,
 		},
 		"keys links the standard library alone":       {[]string{"./internal/keys"}, isOutside()},
+		"plainhttp links the standard library alone":  {[]string{"./internal/plainhttp"}, isOutside()},
 		"tlsfiles links the standard library alone":   {[]string{"./internal/tlsfiles"}, isOutside()},
 		"permission links the standard library alone": {[]string{"./internal/permission"}, isOutside()},
 		"lifecycle links the standard library alone":  {[]string{"./internal/lifecycle"}, isOutside()},
