@@ -17,11 +17,19 @@ type dialect struct {
 	// requirement is the query.
 	inPath bool
 	// read tells the request that the proxy was sent: rest is what follows the requirement in the target.
-	read func(h *fasthttp.RequestHeader, rest []byte, g *gate.Gate, q *gate.Question)
+	read func(h head, rest []byte, g *gate.Gate, q *gate.Question)
 	// status is the one that the proxy understands.
 	status func(authn.Reason) int
 	// explains says that refusals have a body, which the proxy hands on to its client.
 	explains bool
+}
+
+// head is of a request, however it was read.
+type head interface {
+	gate.Headers
+	Peek(name string) []byte
+	Method() []byte
+	Host() []byte
 }
 
 // dialects are all that are spoken.

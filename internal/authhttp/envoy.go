@@ -1,8 +1,6 @@
 package authhttp
 
 import (
-	"github.com/valyala/fasthttp"
-
 	"github.com/apikey-operator/apikey-operator/internal/gate"
 )
 
@@ -21,7 +19,7 @@ var envoy = dialect{
 	explains: true,
 }
 
-func readEnvoy(h *fasthttp.RequestHeader, rest []byte, g *gate.Gate, q *gate.Question) {
+func readEnvoy(h head, rest []byte, g *gate.Gate, q *gate.Question) {
 	q.Method, q.URL, q.Host = h.Method(), rest, h.Host()
 	q.Client.SetForwarded(h.PeekAll("X-Forwarded-For"), g.TrustedProxies())
 }

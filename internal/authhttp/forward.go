@@ -1,8 +1,6 @@
 package authhttp
 
 import (
-	"github.com/valyala/fasthttp"
-
 	"github.com/apikey-operator/apikey-operator/internal/gate"
 )
 
@@ -20,7 +18,7 @@ var forward = dialect{
 }
 
 // readForward takes a header that comes twice with different values as not known, as readNginx does.
-func readForward(h *fasthttp.RequestHeader, _ []byte, g *gate.Gate, q *gate.Question) {
+func readForward(h head, _ []byte, g *gate.Gate, q *gate.Question) {
 	q.Method, _ = gate.Only(h.PeekAll("X-Forwarded-Method"))
 	q.URL, _ = gate.Only(h.PeekAll("X-Forwarded-Uri"))
 	q.Host, _ = gate.Only(h.PeekAll("X-Forwarded-Host"))

@@ -3,6 +3,8 @@ package authhttp
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -42,8 +44,7 @@ func FuzzServe(f *testing.F) {
 	served := make(chan error, 1)
 	go func() { served <- fix.Serve(ln) }()
 	f.Cleanup(func() {
-		_ = ln.Close()
-		if err := <-served; err != nil {
+		if err := errors.Join(fix.Shutdown(context.Background()), <-served); err != nil {
 			f.Error(err)
 		}
 	})

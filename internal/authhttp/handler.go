@@ -27,7 +27,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 }
 
 // read finds the dialect that is spoken on the target's path, and has it read the question.
-func (s *Server) read(h *fasthttp.RequestHeader, target []byte, q *gate.Question) *route {
+func (s *Server) read(h head, target []byte, q *gate.Question) *route {
 	q.RequestID = h.Peek(gate.HeaderRequestID)
 	for i := range s.routes {
 		route := &s.routes[i]

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 )
 
@@ -34,3 +35,28 @@ func isTemporary(err error) bool {
 	var temporary interface{ Temporary() bool }
 	return errors.As(err, &temporary) && temporary.Temporary()
 }
+
+// parkedListener is one on which nobody comes.
+type parkedListener struct {
+	addr      net.Addr
+	accepting chan struct{} // closed once somebody waits for a connection
+	closed    chan struct{}
+	once      struct{ accepting, closed sync.Once }
+}
+
+func newParkedListener(addr net.Addr) *parkedListener {
+	return &parkedListener{addr: addr, accepting: make(chan struct{}), closed: make(chan struct{})}
+}
+
+func (l *parkedListener) Accept() (net.Conn, error) {
+	l.once.accepting.Do(func() { close(l.accepting) })
+	<-l.closed
+	return nil, net.ErrClosed
+}
+
+func (l *parkedListener) Close() error {
+	l.once.closed.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *parkedListener) Addr() net.Addr { return l.addr }

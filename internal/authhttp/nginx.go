@@ -1,8 +1,6 @@
 package authhttp
 
 import (
-	"github.com/valyala/fasthttp"
-
 	"github.com/apikey-operator/apikey-operator/internal/gate"
 )
 
@@ -21,7 +19,7 @@ var nginx = dialect{
 
 // readNginx takes a header that comes twice with different values as not known: then one of them is
 // the client's.
-func readNginx(h *fasthttp.RequestHeader, _ []byte, _ *gate.Gate, q *gate.Question) {
+func readNginx(h head, _ []byte, _ *gate.Gate, q *gate.Question) {
 	q.Method, _ = gate.Only(h.PeekAll("X-Original-Method"))
 	q.URL, _ = gate.Only(h.PeekAll("X-Original-Url"))
 	client, _ := gate.Only(h.PeekAll("X-Real-Ip"))

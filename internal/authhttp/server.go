@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 
 	"github.com/valyala/fasthttp"
-	"golang.org/x/net/netutil"
 
 	"github.com/apikey-operator/apikey-operator/internal/gate"
 )
@@ -25,11 +24,16 @@ type Server struct {
 	routes   []route
 	noRoute  route
 	draining atomic.Bool
+	date     date
+	open     openLanes
+	timeouts timeouts
 
-	maxConnections int
-	starting       sync.Mutex // over what follows
-	listeners      []net.Listener
-	stopped        bool
+	slots   chan struct{} // holds one for each connection
+	closing chan struct{} // closed when no more are accepted
+
+	starting  sync.Mutex // over what follows
+	listeners []net.Listener
+	stopped   bool
 
 	strayed sync.Once // whether a path that is nobody's was logged
 }
@@ -52,8 +56,9 @@ func (s *Server) configure(settings Settings) {
 	s.http.ErrorHandler = s.handleError
 	s.http.Logger = quietLogger{s.logger}
 	s.http.SecureErrorLogMessage = true // should what quietLogger leaves out ever come through
-	s.maxConnections = settings.MaxConnections
-	s.http.Concurrency = 2 * settings.MaxConnections // never reached: the listener keeps to the limit
+	s.slots, s.closing = make(chan struct{}, settings.MaxConnections), make(chan struct{})
+	s.timeouts = timeoutsOf(settings)
+	s.http.Concurrency = 2 * settings.MaxConnections // never reached: accept keeps to the limit
 	s.http.ReadBufferSize = settings.MaxHeaderBytes
 	s.http.MaxRequestBodySize = settings.MaxBodyBytes
 	s.http.ReadTimeout = settings.ReadTimeout
@@ -70,13 +75,36 @@ func (s *Server) Serve(ln net.Listener) error {
 	if !s.listenOn(ln) {
 		return ln.Close()
 	}
-	// More connections than allowed wait to be accepted: whatever was answered to them would be a 500 to
-	// nginx's client, and waiting is often short.
-	limited := netutil.LimitListener(ln, s.maxConnections)
-	if err := s.http.Serve(&patientListener{Listener: limited, logger: s.logger}); err != nil {
+	// fasthttp closes idle connections at the end only where it serves a listener.
+	parked := newParkedListener(ln.Addr())
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(parked) }()
+	<-parked.accepting
+	err := s.accept(&patientListener{Listener: ln, logger: s.logger})
+	return errors.Join(err, parked.Close(), <-served)
+}
+
+// accept serves connections until Shutdown, or until ln fails for good.
+func (s *Server) accept(ln net.Listener) error {
+	for {
+		// More connections than allowed wait to be accepted: whatever was answered to them would be a 500 to
+		// nginx's client, and waiting is often short.
+		select {
+		case s.slots <- struct{}{}:
+		case <-s.closing:
+			return nil
+		}
+		conn, err := ln.Accept()
+		if err == nil {
+			go s.serveConn(conn)
+			continue
+		}
+		<-s.slots
+		if s.isStopped() {
+			return nil
+		}
 		return fmt.Errorf("accept connections of proxies on %s: %w", ln.Addr(), err)
 	}
-	return nil
 }
 
 // listenOn notes what Shutdown has to close, and reports whether there was none yet: the library does not
@@ -86,6 +114,12 @@ func (s *Server) listenOn(ln net.Listener) bool {
 	defer s.starting.Unlock()
 	s.listeners = append(s.listeners, ln)
 	return !s.stopped
+}
+
+func (s *Server) isStopped() bool {
+	s.starting.Lock()
+	defer s.starting.Unlock()
+	return s.stopped
 }
 
 // Drain makes every answer from now on close its connection, so that proxies come back on new ones, which may
@@ -99,12 +133,17 @@ func (s *Server) Drain() {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.Drain()
 	s.starting.Lock()
+	if !s.stopped {
+		close(s.closing)
+	}
 	s.stopped = true
 	for _, ln := range s.listeners {
 		_ = ln.Close() // what is closed already needs no closing
 	}
 	s.starting.Unlock()
-	if err := s.http.ShutdownWithContext(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
+	closed := make(chan error, 1)
+	go func() { closed <- s.http.ShutdownWithContext(ctx) }() // which ends the idle ones that were handed over
+	if err := errors.Join(s.open.stop(ctx), <-closed); err != nil {
 		return fmt.Errorf("finish the requests in flight: %w", err)
 	}
 	return nil

@@ -1,0 +1,70 @@
+package authhttp
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// openLanes are the lanes in service.
+type openLanes struct {
+	stopped atomic.Bool
+
+	mu    sync.Mutex
+	lanes map[*lane]struct{}
+	empty chan struct{} // closed once there are none and no more come; nil before stop
+}
+
+// add reports whether the lane may serve.
+func (o *openLanes) add(l *lane) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.stopped.Load() {
+		return false
+	}
+	if o.lanes == nil {
+		o.lanes = map[*lane]struct{}{}
+	}
+	o.lanes[l] = struct{}{}
+	return true
+}
+
+func (o *openLanes) remove(l *lane) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.lanes, l)
+	o.closeIfEmpty()
+}
+
+func (o *openLanes) closeIfEmpty() {
+	if o.empty != nil && len(o.lanes) == 0 {
+		close(o.empty)
+		o.empty = nil
+	}
+}
+
+// stopping reports whether no lane shall wait for another request.
+func (o *openLanes) stopping() bool { return o.stopped.Load() }
+
+// stop ends the lanes that are between two requests, and waits for the others until they have answered theirs, or ctx ends.
+func (o *openLanes) stop(ctx context.Context) error {
+	past := time.Unix(1, 0)
+	empty := make(chan struct{})
+	o.mu.Lock()
+	o.stopped.Store(true)
+	for l := range o.lanes {
+		if l.between.Load() {
+			_ = l.conn.SetReadDeadline(past) // it ends by itself then
+		}
+	}
+	o.empty = empty
+	o.closeIfEmpty()
+	o.mu.Unlock()
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
