@@ -18,6 +18,8 @@ type dialect struct {
 	inPath bool
 	// read tells the request that the proxy was sent: rest is what follows the requirement in the target.
 	read func(h head, rest []byte, g *gate.Gate, q *gate.Question)
+	// others is the header in which the proxies of another dialect tell the method, which ours leave to their clients.
+	others string
 	// status is the one that the proxy understands.
 	status func(authn.Reason) int
 	// explains says that refusals have a body, which the proxy hands on to its client.

@@ -14,6 +14,7 @@ var forward = dialect{
 	path:     "/auth/forward",
 	read:     readForward,
 	status:   ownStatus,
+	others:   "X-Original-Method",
 	explains: true,
 }
 

@@ -37,6 +37,9 @@ func (s *Server) read(h head, target []byte, q *gate.Question) *route {
 		}
 		q.Requirement = s.gate.Requirement(requirement)
 		route.read(h, rest, s.gate, q)
+		if len(q.Method) == 0 && route.others != "" {
+			s.lookForMistake(route, h)
+		}
 		s.gate.FindCredential(q, h, nil)
 		if s.traces {
 			q.TraceParent, q.TraceState = h.Peek("Traceparent"), h.Peek("Tracestate")
@@ -48,6 +51,19 @@ func (s *Server) read(h head, target []byte, q *gate.Question) *route {
 			"correct the URL of its verifier", "known_paths", knownPaths)
 	})
 	return &s.noRoute
+}
+
+// lookForMistake tells whoever runs it, once, that a proxy seems to ask on the path of another kind, as an Ingress does that was
+// moved from ingress-nginx to Traefik with its auth-url as it was. There a client can send what the path's own proxies
+// overwrite, and so choose what is decided by. It decides nothing itself, since a client can send any header.
+func (s *Server) lookForMistake(r *route, h head) {
+	if len(h.Peek(r.others)) == 0 {
+		return
+	}
+	s.mistaken.Do(func() {
+		s.logger.Warn("a proxy seems to ask on the path of another kind of proxy; there clients could choose what is decided by, so correct "+
+			"the URL of its verifier", "path", r.path, "missing", "the original method, as the proxies of this path tell it", "found", r.others)
+	})
 }
 
 // knownPaths are for those who stray.

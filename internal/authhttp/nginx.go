@@ -15,6 +15,7 @@ var nginx = dialect{
 	path:   "/auth/nginx",
 	read:   readNginx,
 	status: closedStatus,
+	others: "X-Forwarded-Method",
 }
 
 // readNginx takes a header that comes twice with different values as not known: then one of them is

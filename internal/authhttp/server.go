@@ -35,7 +35,8 @@ type Server struct {
 	listeners []net.Listener
 	stopped   bool
 
-	strayed sync.Once // whether a path that is nobody's was logged
+	strayed  sync.Once // whether a path that is nobody's was logged
+	mistaken sync.Once // whether one of another dialect was
 }
 
 // New makes a Server that asks g. It fails on settings that make no sense.
