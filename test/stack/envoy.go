@@ -67,7 +67,6 @@ func (s *Stack) StartEnvoy(ctx context.Context, o EnvoyOptions) (*Envoy, error) 
 
 // envoySettings are what the template is filled with.
 type envoySettings struct {
-	IdentityHeaders []string
 	Listeners       []envoyListener
 	Clusters        []envoyCluster
 }
@@ -116,7 +115,6 @@ func (e *Envoy) settings(o EnvoyOptions) (envoySettings, error) {
 		routes = append(routes, envoyRoute{Route: route, Index: i, Segment: segment, Extensions: extensions})
 	}
 	settings := envoySettings{
-		IdentityHeaders: IdentityHeaders,
 		Listeners: []envoyListener{
 			{Name: "http", Listen: address(e.HTTP.Address), NormalizePath: true, Routes: routes},
 			{Name: "raw-paths", Listen: address(e.RawPaths.Address), Routes: routes},
