@@ -52,6 +52,8 @@ func TestACommandLineThatMakesNoSenseStopsWithOneLineAndExitCode2(t *testing.T) 
 		"a name with a wildcard": {[]string{"verifier", "--tls-cert-file=c", "--tls-key-file=k", "--tls-client-ca-file=a", "--tls-client-names=*.b"}, "--tls-client-names"},
 		"a collector by its URL": {[]string{"verifier", "--tracing-endpoint", "http://a:4317"}, "--tracing-endpoint"},
 		"a ratio in percent":     {[]string{"verifier", "--tracing-sample-ratio", "10"}, "--tracing-sample-ratio"},
+		"stale within a minute":  {[]string{"verifier", "--max-staleness", "1m"}, "give 2m0s or more"},
+		"a negative staleness":   {[]string{"verifier", "--max-staleness", "-1h"}, "--max-staleness"},
 		"an unknown log level":   {[]string{"verifier", "--log-level", "loud"}, "give DEBUG, INFO, WARN or ERROR"},
 		"a level at which the client library logs the bodies of Secrets": {
 			[]string{"manager", "--log-level", "DEBUG-6"}, "give DEBUG, INFO, WARN or ERROR",

@@ -24,6 +24,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/decisionlog"
 	"github.com/apikey-operator/apikey-operator/internal/gate"
 	"github.com/apikey-operator/apikey-operator/internal/index"
+	"github.com/apikey-operator/apikey-operator/internal/serverclock"
 	"github.com/apikey-operator/apikey-operator/internal/verifiermetrics"
 )
 
@@ -58,18 +59,18 @@ func runVerifier(ctx context.Context, f *verifierFlags) error {
 
 // verifier is the wiring of one verifier process.
 type verifier struct {
-	logger     *slog.Logger
-	drainDelay time.Duration
-	stopTime   time.Duration
-	registry   *prometheus.Registry
-	feed       *indexfeed.Feed
-	server     *authhttp.Server
-	decisions  *decisionlog.Log
-	limits     io.Closer
-	tls        *proxyTLS
-	tracer     *decisionTracer
-	grpc       *authgrpc.Server // nil where nobody is to ask over gRPC
-	draining   atomic.Bool
+	flags     *verifierFlags
+	logger    *slog.Logger
+	registry  *prometheus.Registry
+	feed      *indexfeed.Feed
+	offset    serverclock.Offset
+	server    *authhttp.Server
+	grpc      *authgrpc.Server // nil where nobody is to ask over gRPC
+	decisions *decisionlog.Log
+	limits    io.Closer
+	tls       *proxyTLS
+	tracer    *decisionTracer
+	draining  atomic.Bool
 }
 
 // listeners are what a verifier listens on. There is none for gRPC, envoys, where nobody is to ask over it.
@@ -116,9 +117,10 @@ func newVerifier(ctx context.Context, f *verifierFlags, logger *slog.Logger) (*v
 		return nil, err
 	}
 	v := &verifier{
-		logger: logger, drainDelay: f.drainDelay, stopTime: f.stopTimeout(), registry: registry, feed: feed, server: server, decisions: decisions,
+		flags: f, logger: logger, registry: registry, feed: feed, server: server, decisions: decisions,
 		limits: limits, tls: proxyTLS, tracer: tracer,
 	}
+	verifiermetrics.RegisterFeed(registry, feed.Staleness, v.offset.Get)
 	v.grpc, err = f.grpc.newServer(g, f.connections.MaxConnections, proxyTLS.config("h2"), func() bool { return v.ready() == nil })
 	return v, err
 }
@@ -145,18 +147,18 @@ func (v *verifier) run(ctx context.Context, config *rest.Config, on listeners) e
 		start(func() error { return v.grpc.Serve(on.envoys) })
 	}
 	start(func() error { v.tls.run(work); return nil })
-	start(func() error { return v.feed.Run(work, config) })
+	start(func() error { return v.feed.Run(work, observed(config, &v.offset)) })
 
 	select {
 	case <-ctx.Done():
 		v.drain(work)
 	case <-work.Done():
 	}
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.stopTime)
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.flags.stopTimeout())
 	defer cancel()
 	err := errors.Join(v.shutdown(stopping), health.stop(stopping))
 	if errors.Is(err, context.DeadlineExceeded) {
-		v.logger.Warn("some connections were cut off, since they took longer than a request may", "waited", v.stopTime.String())
+		v.logger.Warn("some connections were cut off, since they took longer than a request may", "waited", v.flags.stopTimeout().String())
 		err = nil
 	}
 	fail(nil)
@@ -185,8 +187,8 @@ func (v *verifier) drain(work context.Context) {
 	if v.grpc != nil {
 		v.grpc.Drain()
 	}
-	v.logger.Info("draining", "delay", v.drainDelay.String())
-	timer := time.NewTimer(v.drainDelay)
+	v.logger.Info("draining", "delay", v.flags.drainDelay.String())
+	timer := time.NewTimer(v.flags.drainDelay)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -202,5 +204,5 @@ func (v *verifier) ready() error {
 	case !v.feed.Synced():
 		return fmt.Errorf("not synced: the ApiKeys of the cluster were not all seen yet")
 	}
-	return nil
+	return checkStaleness(v.feed.Staleness(), v.flags.maxStaleness)
 }

@@ -18,6 +18,7 @@ type verifierFlags struct {
 	bindAddress    string
 	metricsAddress string
 	drainDelay     time.Duration
+	maxStaleness   time.Duration
 	decisionLog    decisionlog.Settings
 	rateLimits     rateLimitFlags
 	grpc           grpcFlags
@@ -62,6 +63,7 @@ func (f *verifierFlags) registerFlags(command *cobra.Command) {
 	flags.Uint64Var(&f.decisionLog.Sample, "decision-log-sample", f.decisionLog.Sample,
 		"with --decision-log=all, of how many allowed requests one is written")
 	f.rateLimits.register(flags)
+	registerMaxStaleness(flags, &f.maxStaleness)
 	f.registerGate(flags)
 	f.registerConnections(flags)
 	f.grpc.register(flags)
@@ -108,6 +110,9 @@ func (f *verifierFlags) validate() error {
 		addresses["grpc-bind-address"] = f.grpc.bindAddress
 	}
 	if err := checkAddresses(addresses); err != nil {
+		return err
+	}
+	if err := validateMaxStaleness(f.maxStaleness); err != nil {
 		return err
 	}
 	for _, settings := range []interface{ Validate() error }{f.gate, f.connections, f.grpc.settings, f.decisionLog, f.tls, f.tracing} {

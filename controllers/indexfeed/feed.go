@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -33,8 +34,10 @@ type Feed struct {
 	metrics Metrics
 	clock   clock.PassiveClock
 	logger  *slog.Logger
+	start   time.Time
 
 	synced atomic.Bool
+	heard  atomic.Int64                      // when the API server was last heard from; nanoseconds after start
 	broken map[types.NamespacedName]struct{} // named in the log already
 }
 
@@ -50,6 +53,7 @@ func New(x *index.Index, metrics Metrics, clock clock.PassiveClock, logger *slog
 		metrics: metrics,
 		clock:   clock,
 		logger:  logger,
+		start:   clock.Now(),
 		broken:  map[types.NamespacedName]struct{}{},
 	}
 }
@@ -57,6 +61,13 @@ func New(x *index.Index, metrics Metrics, clock clock.PassiveClock, logger *slog
 // Synced says whether the index has held the whole content of the cluster once. It never becomes false
 // again: a lost API server does not stop verification.
 func (f *Feed) Synced() bool { return f.synced.Load() }
+
+// Staleness is how long ago the API server was last heard from, by an event or a bookmark: a quiet cluster sends the
+// latter once a minute or so. Before the first it is how long the feed has waited. It goes by the monotonic part of the
+// clock, where there is one, so that setting the clock makes nothing stale.
+func (f *Feed) Staleness() time.Duration {
+	return max(0, f.clock.Since(f.start)-time.Duration(f.heard.Load()))
+}
 
 // entry is an ApiKey on its way into the index. The metadata is there because a reflector collects
 // entries by name before the first sync.
@@ -169,6 +180,7 @@ func (f *Feed) set(e *entry) {
 }
 
 func (f *Feed) seen() {
+	f.heard.Store(int64(f.clock.Since(f.start)))
 	f.metrics.EventSeen(float64(f.clock.Now().UnixMilli()) / 1000)
 }
 

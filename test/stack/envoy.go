@@ -67,8 +67,8 @@ func (s *Stack) StartEnvoy(ctx context.Context, o EnvoyOptions) (*Envoy, error) 
 
 // envoySettings are what the template is filled with.
 type envoySettings struct {
-	Listeners       []envoyListener
-	Clusters        []envoyCluster
+	Listeners []envoyListener
+	Clusters  []envoyCluster
 }
 
 type envoyListener struct {
