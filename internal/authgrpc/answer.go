@@ -14,84 +14,72 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/ratelimit"
 )
 
-// The headers of an answer: the identity and the request's ID for the upstream, and the rate limit for the client; or all
-// that a refusal has.
-const (
-	identityHeaders = 6
-	upstreamHeaders = identityHeaders + 1
-	limitHeaders    = 2
-	maxHeaders      = upstreamHeaders + limitHeaders
-)
+// upstreamHeaders are the identity and the request's ID.
+const upstreamHeaders = 7
 
-// answer is a response with all its parts in one piece of memory.
-type answer struct {
-	response authv3.CheckResponse
-	list     [maxHeaders]*corev3.HeaderValueOption
-	options  [maxHeaders]corev3.HeaderValueOption
-	values   [maxHeaders]corev3.HeaderValue
-	count    int
+// header is one of an answer's, with all its parts in one piece of memory.
+type header struct {
+	option corev3.HeaderValueOption
+	value  corev3.HeaderValue
 }
 
 const overwrite = corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD
 
-// add adds a header. Envoy reads the value alone, not the raw one, and sets an empty one as it is.
-func (a *answer) add(name, value string, action corev3.HeaderValueOption_HeaderAppendAction) {
-	i := a.count
-	a.values[i].Key, a.values[i].Value = name, value
-	a.options[i].Header, a.options[i].AppendAction = &a.values[i], action
-	a.options[i].KeepEmptyValue = value == "" // which Envoy implies here, and others may not
-	a.share(&a.options[i])
+// set makes a header. Envoy reads the value alone, not the raw one, and sets an empty one as it is.
+func (h *header) set(name, value string, action corev3.HeaderValueOption_HeaderAppendAction) *corev3.HeaderValueOption {
+	h.value.Key, h.value.Value = name, value
+	h.option.Header, h.option.AppendAction = &h.value, action
+	h.option.KeepEmptyValue = value == "" // which Envoy implies here, and others may not
+	return &h.option
 }
 
-// share adds a header that all answers share.
-func (a *answer) share(option *corev3.HeaderValueOption) {
-	a.list[a.count] = option
-	a.count++
-}
-
-// allowed is an answer that lets a request through.
+// allowed is an answer that lets a request through, in one piece of memory.
 type allowed struct {
-	answer
-
-	ok    authv3.OkHttpResponse
-	oneOf authv3.CheckResponse_OkResponse
+	response authv3.CheckResponse
+	oneOf    authv3.CheckResponse_OkResponse
+	ok       authv3.OkHttpResponse
+	list     [upstreamHeaders]*corev3.HeaderValueOption
+	headers  [upstreamHeaders]header
 }
 
 var statusOK = &status.Status{Code: int32(codes.OK)}
 
-// allow makes the answer to an allowed question.
+// allow makes the answer to an allowed question. All identity headers are in it, the empty ones too: Envoy replaces what the
+// client sent only by what it is given.
 func (s *Server) allow(q *gate.Question) *authv3.CheckResponse {
 	a := &allowed{}
 	a.oneOf.OkResponse = &a.ok
 	a.response.Status, a.response.HttpResponse = statusOK, &a.oneOf
-	a.addIdentity(q)
-	a.ok.Headers = a.list[:a.count:a.count]
+	key := q.Key
+	a.set(0, gate.HeaderNamespace, key.Namespace())
+	a.set(1, gate.HeaderName, key.Name())
+	a.set(2, gate.HeaderTenant, key.Tenant())
+	a.set(3, gate.HeaderPermissions, key.Permissions())
+	a.set(4, gate.HeaderScopes, key.Scopes())
+	a.set(5, gate.HeaderRevision, strconv.FormatInt(key.Revision(), 10))
+	a.set(6, gate.HeaderRequestID, string(q.ID()))
+	a.ok.Headers = a.list[:]
+	a.ok.HeadersToRemove = s.removed(q.Place)
 	if q.Counted {
 		// An upstream may have a limit of its own, which does not replace this one, nor this one that.
-		a.addLimit(q, corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD)
-		a.ok.ResponseHeadersToAdd = a.list[upstreamHeaders:a.count:a.count]
+		a.ok.ResponseHeadersToAdd = appendLimit(nil, q, corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD)
 	}
-	a.ok.HeadersToRemove = s.removed(q.Place)
 	return &a.response
 }
 
-// addIdentity adds all identity headers, the empty ones too: Envoy replaces what the client sent only by what it is given.
-func (a *answer) addIdentity(q *gate.Question) {
-	key := q.Key
-	a.add(gate.HeaderNamespace, key.Namespace(), overwrite)
-	a.add(gate.HeaderName, key.Name(), overwrite)
-	a.add(gate.HeaderTenant, key.Tenant(), overwrite)
-	a.add(gate.HeaderPermissions, key.Permissions(), overwrite)
-	a.add(gate.HeaderScopes, key.Scopes(), overwrite)
-	a.add(gate.HeaderRevision, strconv.FormatInt(key.Revision(), 10), overwrite)
-	a.add(gate.HeaderRequestID, string(q.ID()), overwrite)
+func (a *allowed) set(i int, name, value string) {
+	a.list[i] = a.headers[i].set(name, value, overwrite)
 }
 
-// addLimit tells of the key's rate limit and what is left of it.
-func (a *answer) addLimit(q *gate.Question, action corev3.HeaderValueOption_HeaderAppendAction) {
-	var value [96]byte
-	a.add(ratelimit.PolicyHeader, string(ratelimit.AppendPolicy(value[:0], q.Limit)), action)
-	a.add(ratelimit.StateHeader, string(ratelimit.AppendState(value[:0], q.Usage)), action)
+// appendLimit appends what tells of the key's rate limit and what is left of it.
+func appendLimit(
+	list []*corev3.HeaderValueOption, q *gate.Question, action corev3.HeaderValueOption_HeaderAppendAction,
+) []*corev3.HeaderValueOption {
+	var text [96]byte
+	headers := &[2]header{}
+	return append(list,
+		headers[0].set(ratelimit.PolicyHeader, string(ratelimit.AppendPolicy(text[:0], q.Limit)), action),
+		headers[1].set(ratelimit.StateHeader, string(ratelimit.AppendState(text[:0], q.Usage)), action))
 }
 
 // removed are the headers that do not go upstream. A key in a cookie, the query or the body stays, since what else stands
@@ -106,13 +94,16 @@ func (s *Server) removed(place gate.Place) []string {
 	return s.credentialHeaders[:1]
 }
 
-// denied is an answer that refuses a request.
+// denied is an answer that refuses a request, in one piece of memory but for the rare parts.
 type denied struct {
-	answer
-
-	http  authv3.DeniedHttpResponse
-	oneOf authv3.CheckResponse_DeniedResponse
+	response authv3.CheckResponse
+	oneOf    authv3.CheckResponse_DeniedResponse
+	http     authv3.DeniedHttpResponse
+	list     [maxDeniedHeaders]*corev3.HeaderValueOption
+	id       header
 }
+
+const maxDeniedHeaders = 8
 
 // deny makes the answer to a refused question, which Envoy hands on to the client.
 func deny(g *gate.Gate, q *gate.Question) *authv3.CheckResponse {
@@ -121,20 +112,17 @@ func deny(g *gate.Gate, q *gate.Question) *authv3.CheckResponse {
 	a.oneOf.DeniedResponse = &a.http
 	a.response.Status, a.response.HttpResponse = shared.status, &a.oneOf
 	a.http.Status, a.http.Body = shared.http, shared.body
-	a.share(shared.reason)
-	a.share(contentType)
-	a.share(cacheControl)
-	a.add(gate.HeaderRequestID, string(q.ID()), overwrite)
+	list := append(a.list[:0], shared.reason, contentType, cacheControl, a.id.set(gate.HeaderRequestID, string(q.ID()), overwrite))
 	if challenge := g.Challenge(&q.Decision); challenge != "" {
-		a.add("WWW-Authenticate", challenge, overwrite)
+		list = append(list, option("WWW-Authenticate", challenge))
 	}
 	if q.Counted {
-		a.addLimit(q, overwrite)
+		list = appendLimit(list, q, overwrite)
 	}
 	if q.Counted && q.Reason == authn.RateLimited {
-		a.add(ratelimit.RetryAfterHeader, strconv.FormatInt(ratelimit.RetryAfterSeconds(q.Usage), 10), overwrite)
+		list = append(list, option(ratelimit.RetryAfterHeader, strconv.FormatInt(ratelimit.RetryAfterSeconds(q.Usage), 10)))
 	}
-	a.http.Headers = a.list[:a.count:a.count]
+	a.http.Headers = list
 	return &a.response
 }
 
@@ -161,7 +149,7 @@ var (
 )
 
 func option(name, value string) *corev3.HeaderValueOption {
-	return &corev3.HeaderValueOption{Header: &corev3.HeaderValue{Key: name, Value: value}, AppendAction: overwrite}
+	return new(header).set(name, value, overwrite)
 }
 
 func makeRefusals() (made [authn.ReasonCount]refusal) {

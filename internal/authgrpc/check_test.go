@@ -16,7 +16,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/index"
 )
 
-func header(name, value string, action corev3.HeaderValueOption_HeaderAppendAction) *corev3.HeaderValueOption {
+func wantHeader(name, value string, action corev3.HeaderValueOption_HeaderAppendAction) *corev3.HeaderValueOption {
 	return &corev3.HeaderValueOption{
 		Header: &corev3.HeaderValue{Key: name, Value: value}, AppendAction: action, KeepEmptyValue: value == "",
 	}
@@ -28,13 +28,13 @@ func TestAnAllowedRequestGoesOnWithItsIdentityAndWithoutTheKey(t *testing.T) {
 	got := check(t, f.serve(t), f.question("x-api-key", "KEY", "x-apikey-tenant", "spoofed"))
 	want := &authv3.OkHttpResponse{
 		Headers: []*corev3.HeaderValueOption{
-			header("X-Apikey-Namespace", "phoenix", replace),
-			header("X-Apikey-Name", "monitor", replace),
-			header("X-Apikey-Tenant", "acme", replace),
-			header("X-Apikey-Permissions", "read,customers:*", replace),
-			header("X-Apikey-Scopes", "category=general|premium", replace),
-			header("X-Apikey-Revision", "3", replace),
-			header("X-Request-Id", "id-1", replace),
+			wantHeader("X-Apikey-Namespace", "phoenix", replace),
+			wantHeader("X-Apikey-Name", "monitor", replace),
+			wantHeader("X-Apikey-Tenant", "acme", replace),
+			wantHeader("X-Apikey-Permissions", "read,customers:*", replace),
+			wantHeader("X-Apikey-Scopes", "category=general|premium", replace),
+			wantHeader("X-Apikey-Revision", "3", replace),
+			wantHeader("X-Request-Id", "id-1", replace),
 		},
 		HeadersToRemove: []string{"X-API-Key"},
 	}

@@ -206,10 +206,14 @@ type recorder struct {
 }
 
 func (r *recorder) Decisions(dialect string) func(authn.Reason, time.Duration) {
+	var names [authn.ReasonCount]string
+	for reason := range names {
+		names[reason] = dialect + "/" + authn.Reason(reason).String()
+	}
 	return func(reason authn.Reason, _ time.Duration) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.decisions[dialect+"/"+reason.String()]++
+		r.decisions[names[reason]]++
 	}
 }
 
