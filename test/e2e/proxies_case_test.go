@@ -99,22 +99,33 @@ type reply struct {
 	status int
 	header http.Header
 	body   string
+	last   bool // the proxy closes the connection after it
 	id     string
 	// echoes are the requests as they reached the upstream; more than one would be too many.
 	echoes []stack.Echo
 }
 
-// send sends a request as it stands, but for a line that names it to the upstream and to nginx's log.
+// send sends a request on a connection of its own.
 func (f *front) send(t *testing.T, request string) reply {
 	t.Helper()
-	r := reply{id: fmt.Sprintf("case-%d", requestNumber.Add(1))}
-	first, rest, _ := strings.Cut(request, "\r\n")
-	request = first + "\r\n" + stack.CaseHeader + ": " + r.id + "\r\nX-Request-ID: " + r.id + "\r\n" + rest
-	response, err := exchange(f.address, request)
+	connection, err := dial(f.address)
 	if err != nil {
 		t.Fatalf("%s: %v", f.kind, err)
 	}
-	r.status, r.header, r.body = response.StatusCode, response.Header, response.body
+	defer func() { _ = connection.Close() }()
+	return f.sendOn(t, connection, request)
+}
+
+// sendOn sends a request as it stands, but for lines that name it to the upstream and to nginx's log.
+func (f *front) sendOn(t *testing.T, connection *connection, request string) reply {
+	t.Helper()
+	r := reply{id: fmt.Sprintf("case-%d", requestNumber.Add(1))}
+	first, rest, _ := strings.Cut(request, "\r\n")
+	response, err := connection.exchange(first + "\r\n" + stack.CaseHeader + ": " + r.id + "\r\nX-Request-ID: " + r.id + "\r\n" + rest)
+	if err != nil {
+		t.Fatalf("%s: %v", f.kind, err)
+	}
+	r.status, r.header, r.body, r.last = response.StatusCode, response.Header, response.body, response.Close
 	r.echoes = shared.upstream.Seen(r.id)
 	if r.status != http.StatusOK {
 		var text bytes.Buffer
@@ -131,22 +142,28 @@ type received struct {
 	body string
 }
 
-// exchange sends bytes and reads the final answer to the end.
-func exchange(address, request string) (received, error) {
-	connection, err := net.DialTimeout("tcp", address, 10*time.Second)
+// connection is a client's, on which one request follows another.
+type connection struct {
+	net.Conn
+
+	reader *bufio.Reader
+}
+
+func dial(address string) (*connection, error) {
+	c, err := net.DialTimeout("tcp", address, 10*time.Second)
 	if err != nil {
-		return received{}, err
+		return nil, err
 	}
-	defer func() { _ = connection.Close() }()
-	if err := connection.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
-		return received{}, err
-	}
+	return &connection{c, bufio.NewReader(c)}, c.SetDeadline(time.Now().Add(30 * time.Second))
+}
+
+// exchange sends bytes and reads the final answer to the end.
+func (c *connection) exchange(request string) (received, error) {
 	// A server may refuse what it has seen before it was sent all, so a failed write is no failure yet.
-	_, writeErr := connection.Write([]byte(request))
+	_, writeErr := c.Write([]byte(request))
 	method, _, _ := strings.Cut(request, " ")
-	reader := bufio.NewReader(connection)
 	for {
-		response, err := http.ReadResponse(reader, &http.Request{Method: method})
+		response, err := http.ReadResponse(c.reader, &http.Request{Method: method})
 		if err != nil {
 			return received{}, fmt.Errorf("read the answer: %w", errors.Join(err, writeErr))
 		}

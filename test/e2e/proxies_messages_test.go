@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,7 +49,9 @@ func messageCases() map[string]proxyCase {
 		"a long path, refused":      {request: get("/admin/"+long, key), want: refused(403, "permission_denied")},
 		"a path of 20 kB": {request: get("/read/"+strings.Repeat("x", 20_000), key), want: passes("reader"), but: []deviation{
 			byItself(414).in("longer than ingress-nginx's buffers of 8 kB", nginxes...), byItself(400).in("longer than its buffer of 16 kB", viaHAProxy)}},
-		"10 kB of headers":          {request: get("/read/", append(padding, key)...), want: passes("reader")},
+		"10 kB of headers": {request: get("/read/", append(padding, key)...), want: passes("reader")},
+		"40 kB of headers": {request: get("/read/", append(slices.Concat(padding, padding, padding, padding), key)...), want: passes("reader"), but: []deviation{
+			byItself(400).in("more than they buffer", append([]kind{viaHAProxy}, nginxes...)...), byItself(431).in("more than it takes", viaCaddy)}},
 		"10 kB of headers, refused": {request: get("/admin/", append(padding, key)...), want: refused(403, "permission_denied")},
 	}
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +34,7 @@ func reasonCases() map[string]proxyCase {
 		"a mistake of the route's":  {request: get("/mistake/", "X-API-Key: {all}"), want: refused(403, "invalid_requirement")},
 		"a mistake, without a key":  {request: get("/mistake/"), want: refused(403, "invalid_requirement")},
 		"more often than the limit": {request: get("/any/", "X-API-Key: {limited}"), before: 2, want: refused(429, "rate_limited"), client: checkLimit},
+		"within the limit":          {request: get("/any/", "X-API-Key: {roomy}"), want: passes("roomy"), client: checkRoom},
 		"a refusal of a HEAD":       {request: send("HEAD /read/ HTTP/1.1", "", "X-API-Key: {bare}"), want: refused(403, "permission_denied")},
 	}
 }
@@ -48,6 +50,15 @@ func checkLimit(t *testing.T, f *front, r reply) {
 	}
 	if got := r.header.Get("RateLimit-Policy"); !strings.Contains(got, ";w=3600") {
 		t.Errorf("%s: RateLimit-Policy is %q", f.kind, got)
+	}
+}
+
+// checkRoom looks at what the client of an allowed request is told of its limit: all that Envoy can hand on, and no other
+// proxy does.
+func checkRoom(t *testing.T, f *front, r reply) {
+	t.Helper()
+	if got := r.header.Get("RateLimit"); slices.Contains(envoys, f.kind) != strings.Contains(got, ";r=") {
+		t.Errorf("%s: RateLimit is %q", f.kind, got)
 	}
 }
 

@@ -57,16 +57,25 @@ func (p *proxies) pour(t *testing.T, keys *proxiedKeys) *pour {
 
 func (l *pour) note(f *front, request string) {
 	began := time.Now()
-	response, err := exchange(f.address, request)
+	if err := ask(f.address, request); err != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.failures = append(l.failures, fmt.Errorf("%s, after %s: %w", f.kind, time.Since(began), err))
+	}
+}
+
+// ask sends a request on a connection of its own, and is nil if it is let through.
+func ask(address, request string) error {
+	connection, err := dial(address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = connection.Close() }()
+	response, err := connection.exchange(request)
 	if err == nil && response.StatusCode != http.StatusOK {
 		err = fmt.Errorf("status %d, reason %q", response.StatusCode, response.Header.Get("X-Apikey-Reason"))
 	}
-	if err == nil {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.failures = append(l.failures, fmt.Errorf("%s, after %s: %w", f.kind, time.Since(began), err))
+	return err
 }
 
 // awaitMore waits until every proxy has answered some more requests.

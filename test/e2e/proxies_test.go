@@ -47,6 +47,7 @@ func TestEveryProxyHasRequestsDecidedAlike(t *testing.T) {
 			})
 		}
 	})
+	t.Run("one connection", func(t *testing.T) { p.testOneConnection(t, keys) })
 	t.Run("two verifiers are replaced under load", func(t *testing.T) { p.testReplacing(t, keys, verifier) })
 }
 
