@@ -130,8 +130,9 @@ test-e2e: build ## Run the tests of the built binary behind real proxies (NGINX=
 	@assets=$$(hack/build-localcluster.sh); \
 	nginx=$${NGINX:-$$(hack/nginx.sh)}; \
 	envoy=$$(hack/proxies.sh envoy); traefik=$$(hack/proxies.sh traefik); caddy=$$(hack/proxies.sh caddy); haproxy=$$(hack/proxies.sh haproxy); \
+	redis=$$(hack/redis.sh); \
 	KUBEBUILDER_ASSETS=$$assets LOCALCLUSTER=$$assets/localcluster KUBECTL=$$assets/kubectl \
-	NGINX=$$nginx ENVOY=$$envoy TRAEFIK=$$traefik CADDY=$$caddy HAPROXY=$$haproxy APIKEY_OPERATOR=$(BINARY) $(if $(RACE),GORACE=halt_on_error=1) hack/step.sh "end-to-end tests" \
+	NGINX=$$nginx ENVOY=$$envoy TRAEFIK=$$traefik CADDY=$$caddy HAPROXY=$$haproxy REDIS_SERVER=$$redis APIKEY_OPERATOR=$(BINARY) $(if $(RACE),GORACE=halt_on_error=1) hack/step.sh "end-to-end tests" \
 		go test -count=1 -timeout 30m $(TESTFLAGS) ./test/e2e/...
 
 # real WHAT,PACKAGE runs the tests of a package with the built binary on the local control plane.

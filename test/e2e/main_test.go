@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 
 func runOnSharedStack(m *testing.M) (code int, err error) {
 	tools, err = stack.ToolsFromEnv()
-	if err := errors.Join(err, tools.AddProxies()); err != nil {
+	if err := errors.Join(err, tools.AddProxies(), tools.AddRedis()); err != nil {
 		return 1, fmt.Errorf("%w: run make test-e2e, which builds and sets them", err)
 	}
 	shared, err = startShared(context.Background())

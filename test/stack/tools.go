@@ -20,6 +20,8 @@ type Tools struct {
 	// The other proxies, for those who ask for them with AddProxies.
 	Envoy, Traefik, Caddy string
 	HAProxy               string // empty where there is none
+
+	Redis string // a redis-server, for those who ask for it with AddRedis
 }
 
 // ToolsFromEnv takes the paths from the variables that the Makefile sets, without those of proxies other than nginx.
@@ -46,6 +48,9 @@ func (t *Tools) AddProxies() error {
 	}
 	return pathsFromEnv(paths)
 }
+
+// AddRedis takes the path of a redis-server from the variable that the Makefile sets.
+func (t *Tools) AddRedis() error { return pathsFromEnv(map[string]*string{"REDIS_SERVER": &t.Redis}) }
 
 // pathsFromEnv fills in the paths that variables hold.
 func pathsFromEnv(paths map[string]*string) error {
