@@ -101,6 +101,7 @@ type denied struct {
 	http     authv3.DeniedHttpResponse
 	list     [maxDeniedHeaders]*corev3.HeaderValueOption
 	id       header
+	why      header // WWW-Authenticate
 }
 
 const maxDeniedHeaders = 8
@@ -114,7 +115,7 @@ func deny(g *gate.Gate, q *gate.Question) *authv3.CheckResponse {
 	a.http.Status, a.http.Body = shared.http, shared.body
 	list := append(a.list[:0], shared.reason, contentType, cacheControl, a.id.set(gate.HeaderRequestID, string(q.ID()), overwrite))
 	if challenge := g.Challenge(&q.Decision); challenge != "" {
-		list = append(list, option("WWW-Authenticate", challenge))
+		list = append(list, a.why.set("WWW-Authenticate", challenge, overwrite))
 	}
 	if q.Counted {
 		list = appendLimit(list, q, overwrite)

@@ -15,9 +15,20 @@ import (
 type reader struct {
 	writer
 	headers headers
+
+	// What is usually enough, so that a new reader is one piece of memory.
+	ownNames  [8]string
+	ownText   [256]byte
+	ownName   [64]byte
+	ownValues [4][]byte
 }
 
-var readers = sync.Pool{New: func() any { return &reader{} }}
+var readers = sync.Pool{New: func() any {
+	r := &reader{}
+	r.names, r.text = r.ownNames[:0], r.ownText[:0]
+	r.headers.name, r.headers.values = r.ownName[:0], r.ownValues[:0]
+	return r
+}}
 
 func newReader() *reader {
 	return readers.Get().(*reader) //nolint:forcetypeassert // nothing else is put in
