@@ -126,7 +126,8 @@ func (p *proxies) startEnvoy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.fronts = append(p.fronts, &front{kind: viaEnvoy, address: envoy.HTTP.Address}, &front{kind: viaEnvoyRaw, address: envoy.RawPaths.Address}) // GRPC-LATER &front{kind: viaEnvoyGRPC, address: envoy.GRPC.Address, dropsKeyHeader: true})
+	p.fronts = append(p.fronts, &front{kind: viaEnvoy, address: envoy.HTTP.Address}, &front{kind: viaEnvoyRaw, address: envoy.RawPaths.Address},
+		&front{kind: viaEnvoyGRPC, address: envoy.GRPC.Address, dropsKeyHeader: true})
 }
 
 func (p *proxies) startCaddy(t *testing.T) {

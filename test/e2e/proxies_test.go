@@ -31,7 +31,7 @@ func TestEveryProxyHasRequestsDecidedAlike(t *testing.T) {
 	t.Run("closed while the verifier is not ready", p.testNotReady)
 
 	keys := issueProxiedKeys(t, p.fronts)
-	verifier := startVerifier(t, "verifier-proxied", "--credential-query=api_key", "--credential-cookie=api_key") // GRPC-LATER , "--credential-body=api_key")
+	verifier := startVerifier(t, "verifier-proxied", "--credential-query=api_key", "--credential-cookie=api_key", "--credential-body=api_key")
 	p.lead(verifier)
 	keys.awaitIn(t, verifier)
 	p.awaitOpen(t, keys)

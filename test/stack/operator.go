@@ -95,7 +95,7 @@ func (s *Stack) LaunchVerifier(ctx context.Context, o Options) (*Verifier, error
 	}
 	var err error
 	v.Process, err = s.startOperator(ctx, "verifier", VerifierAccount, o,
-		"--bind-address", v.Address, "--metrics-bind-address", v.Metrics)
+		"--bind-address", v.Address, "--grpc-bind-address", v.GRPC, "--metrics-bind-address", v.Metrics)
 	if err != nil {
 		return nil, err
 	}
