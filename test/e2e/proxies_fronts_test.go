@@ -39,7 +39,7 @@ type front struct {
 	accessLog string
 	// dropsEmpty says that an identity header without a value does not reach the upstream; else it arrives empty.
 	dropsEmpty bool
-	// dropsKeyHeader says that the upstream never sees the header with the key, whatever the route.
+	// dropsKeyHeader says that the upstream never sees the header that the key was found in, whatever the route.
 	dropsKeyHeader bool
 }
 
