@@ -165,6 +165,10 @@ bench: ## Run the benchmarks (BENCH= selects some).
 	@hack/step.sh "benchmarks" go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem $(TESTFLAGS) \
 		$$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/chaos -e /test/scale -e /test/ratelimit)
 
+.PHONY: timing
+timing: ## Measure whether the time of a refusal tells how much of a key was right (quiet machine, a minute).
+	@go test -count=1 -run '^$$' -bench TimingOfRefusals -benchtime 1x $(TESTFLAGS) ./internal/authhttp
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz test for FUZZTIME (10s).
 	@hack/fuzz.sh $(FUZZTIME)
