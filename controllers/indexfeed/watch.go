@@ -3,9 +3,11 @@ package indexfeed
 import (
 	"context"
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -14,6 +16,12 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
 )
+
+// backoff is how long to wait before the API server is asked again: from a second up to 5 to 10, where client-go waits up
+// to a minute. Until then a revocation is not heard of, and there are fewer verifiers than there are informers.
+func backoff() *wait.Backoff {
+	return &wait.Backoff{Duration: 800 * time.Millisecond, Factor: 2, Jitter: 1, Steps: 10, Cap: 5 * time.Second}
+}
 
 // +kubebuilder:rbac:groups=apikey-operator.dev,resources=apikeys,verbs=list;watch
 
@@ -33,7 +41,7 @@ func (f *Feed) Run(ctx context.Context, config *rest.Config) error {
 			return apiKeys.Watch(ctx, options)
 		},
 	}, client)
-	reflector := cache.NewReflectorWithOptions(source, apiobject.New(), f, cache.ReflectorOptions{Name: "apikeys"})
+	reflector := cache.NewReflectorWithOptions(source, apiobject.New(), f, cache.ReflectorOptions{Name: "apikeys", Backoff: backoff()})
 	reflector.RunWithContext(ctx)
 	return nil
 }

@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -158,4 +160,40 @@ func (s *Stack) AwaitWritable(ctx context.Context) error {
 func (s *Stack) probe(ctx context.Context) (string, error) {
 	return s.KubectlWithInput(ctx, "{apiVersion: apikey-operator.dev/v1alpha1, kind: ApiKey, metadata: {name: probe, namespace: default}, spec: {}}",
 		"create", "--dry-run=server", "-f", "-", "-o", "jsonpath={.metadata.annotations}")
+}
+
+// SignalEtcd sends a signal to etcd behind the back of the API server, such as SIGSTOP and SIGCONT.
+func (s *Stack) SignalEtcd(signal syscall.Signal) error {
+	pid, err := childOf(s.cluster.PID(), "etcd")
+	if err != nil {
+		return fmt.Errorf("find etcd: %w", err)
+	}
+	if err := syscall.Kill(pid, signal); err != nil {
+		return fmt.Errorf("send %s to etcd: %w", signal, err)
+	}
+	return nil
+}
+
+// childOf finds the child of a process whose first argument is name.
+func childOf(parent int, name string) (pid int, err error) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return 0, err
+	}
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		// PID (COMMAND) STATE PARENT, where the command may hold anything; see proc_pid_stat(5).
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if len(fields) < 2 || fields[1] != strconv.Itoa(parent) {
+			continue
+		}
+		arguments, err := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
+		if words := strings.Split(string(arguments), "\x00"); err == nil && len(words) > 1 && words[1] == name {
+			return strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		}
+	}
+	return 0, fmt.Errorf("process %d has no child %s", parent, name)
 }
