@@ -67,7 +67,7 @@ func TestEveryIdentityHeaderIsOverwrittenWhereThereIsNothingToSay(t *testing.T) 
 	}
 }
 
-// refusals of a good request that asks for permission read of tenant acme from the good address.
+// Each test spoils a good request for what a route demands that the good key has, or the key.
 func TestEveryReasonHasItsStatusAndIsExplained(t *testing.T) {
 	const (
 		challenge    = `Bearer realm="apikey-operator"`

@@ -164,7 +164,7 @@ func TestShutdownAnswersWhatIsInFlight(t *testing.T) {
 
 func TestShutdownGivesUpWhenItsContextEnds(t *testing.T) {
 	f, _, served, answered, proceed := inFlight(t)
-	time.AfterFunc(200*time.Millisecond, func() { close(proceed) }) // Stop waits for what runs
+	defer close(proceed)
 	if err := f.Shutdown(within(t, 50*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Shutdown returned %v", err)
 	}
