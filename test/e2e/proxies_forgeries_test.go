@@ -106,26 +106,3 @@ func proxyForgeryCases() map[string]proxyCase {
 	}
 	return cases
 }
-
-// addressCases have keys that may be used from some networks only, with more ways to lie about where one is.
-func addressCases() map[string]proxyCase {
-	cases := map[string]proxyCase{"a key for here": {request: get("/any/", "X-API-Key: {here}"), want: passes("here")}}
-	for name, value := range map[string]string{
-		"several hops":       "203.0.113.1, 203.0.113.2",
-		"with a port":        "203.0.113.1:80",
-		"IPv6":               "2001:db8::1",
-		"in brackets":        "[2001:db8::1]:80",
-		"mapped":             "::ffff:203.0.113.1",
-		"a word":             "unknown",
-		"empty hops":         ", ,203.0.113.1,,",
-		"quoted":             `"203.0.113.1"`,
-		"many hops":          strings.Repeat("203.0.113.1, ", 100) + "203.0.113.1",
-		"a comma at the end": "203.0.113.1,",
-		"loopback":           "127.0.0.1",
-	} {
-		forged := lines(value, "X-Forwarded-For", "X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP", "X-Cluster-Client-IP", "X-Original-Forwarded-For")
-		cases["an address, "+name] = proxyCase{request: get("/any/", append(forged, "X-API-Key: {elsewhere}")...), want: refused(403, "address_not_allowed")}
-		cases["an address, "+name+", of one that may"] = proxyCase{request: get("/any/", append(forged, "X-API-Key: {here}")...), want: passes("here")}
-	}
-	return cases
-}

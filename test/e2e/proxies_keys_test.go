@@ -51,7 +51,7 @@ func keySpecs(t *testing.T) map[string]proxiedKey {
 		"bare":      {spec: `{}`},
 		"verbose":   {spec: `{permissions: [` + strings.Join(longPermissions, ", ") + `]}`, permissions: strings.Join(longPermissions, ",")},
 		"here":      {spec: `{allowedCIDRs: [` + here + `]}`},
-		"elsewhere": {spec: `{allowedCIDRs: [203.0.113.0/24, "2001:db8::/32"], permissions: [read]}`},
+		"elsewhere": {spec: `{allowedCIDRs: [203.0.113.0/24, "2001:db8::/32"], permissions: [read]}`, permissions: "read"},
 		"roomy":     {spec: `{rateLimit: {requests: 100000, period: 1h}}`},
 		"suspended": {spec: `{suspended: true}`},
 		"revoked":   {spec: `{}`, later: `{"revoked":true}`, state: v1alpha1.StateRevoked},

@@ -118,13 +118,7 @@ func (p *proxies) testReplacing(t *testing.T, keys *proxiedKeys, first *stack.Ve
 		return v
 	}
 	old := []*stack.Verifier{start("verifier-old-1"), start("verifier-old-2")}
-	p.lead(old...)
-	if err := first.Signal(syscall.SIGTERM); err != nil { // with it end the connections that led there
-		t.Fatal(err)
-	}
-	if err := first.EndedWell(); err != nil {
-		t.Error(err)
-	}
+	p.moveOn(t, first, old...)
 	l := p.pour(t, keys)
 	l.awaitMore(t, 20)
 	for i, leaving := range old {

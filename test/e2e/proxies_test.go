@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/apikey-operator/apikey-operator/test/stack"
@@ -48,7 +50,23 @@ func TestEveryProxyHasRequestsDecidedAlike(t *testing.T) {
 		}
 	})
 	t.Run("one connection", func(t *testing.T) { p.testOneConnection(t, keys) })
-	t.Run("two verifiers are replaced under load", func(t *testing.T) { p.testReplacing(t, keys, verifier) })
+	trusting := startVerifier(t, "verifier-trusting", "--trusted-proxies="+strings.Join(localNetworks(t), ","))
+	keys.awaitIn(t, trusting)
+	p.moveOn(t, verifier, trusting)
+	t.Run("with proxies that are trusted", func(t *testing.T) { p.testTrusted(t, keys) })
+	t.Run("two verifiers are replaced under load", func(t *testing.T) { p.testReplacing(t, keys, trusting) })
+}
+
+// moveOn leads the proxies from one verifier to others, and ends it: with it end the connections that are kept to it.
+func (p *proxies) moveOn(t *testing.T, from *stack.Verifier, to ...*stack.Verifier) {
+	t.Helper()
+	p.lead(to...)
+	if err := from.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := from.EndedWell(); err != nil {
+		t.Error(err)
+	}
 }
 
 // run sends the request of a case through a proxy, after those that have to come before it.
