@@ -170,5 +170,9 @@ timing: ## Measure whether the time of a refusal tells how much of a key was rig
 	@go test -count=1 -run '^$$' -bench TimingOfRefusals -benchtime 1x $(TESTFLAGS) ./internal/authhttp
 
 .PHONY: fuzz
-fuzz: ## Run each fuzz test for FUZZTIME (10s).
-	@hack/fuzz.sh $(FUZZTIME)
+fuzz: ## Run each fuzz test for FUZZTIME (10s; 10m is thorough), or those whose names match FUZZ.
+	@hack/fuzz.sh $(FUZZTIME) $(FUZZ)
+
+.PHONY: fuzz-list
+fuzz-list: ## Name the fuzz tests.
+	@hack/fuzz.sh list

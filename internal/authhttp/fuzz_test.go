@@ -69,6 +69,9 @@ func FuzzServe(f *testing.F) {
 	})
 }
 
+// farewell is a last request of our own, which ends an exchange if the server still listens.
+const farewell = "\r\n\r\nGET / HTTP/1.1\r\nHost: v\r\nConnection: close\r\n\r\n"
+
 // exchange sends bytes and reads all answers until the server closes the connection.
 func exchange(t *testing.T, ln *fasthttputil.InmemoryListener, raw []byte) []*http.Response {
 	t.Helper()
@@ -79,8 +82,7 @@ func exchange(t *testing.T, ln *fasthttputil.InmemoryListener, raw []byte) []*ht
 	defer func() { _ = conn.Close() }()
 	go func() {
 		_, _ = conn.Write(raw) // fails where the server has had enough
-		// A last request of our own ends the exchange if the server still listens.
-		_, _ = io.WriteString(conn, "\r\n\r\nGET / HTTP/1.1\r\nHost: v\r\nConnection: close\r\n\r\n")
+		_, _ = io.WriteString(conn, farewell)
 	}()
 	var all []*http.Response
 	for r := bufio.NewReader(conn); ; {
