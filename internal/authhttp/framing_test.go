@@ -3,6 +3,7 @@ package authhttp
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -115,8 +116,7 @@ func FuzzFraming(f *testing.F) {
 	served := make(chan error, 1)
 	go func() { served <- fix.Serve(ln) }()
 	f.Cleanup(func() {
-		_ = ln.Close()
-		if err := <-served; err != nil {
+		if err := errors.Join(fix.Shutdown(context.Background()), <-served); err != nil {
 			f.Error(err)
 		}
 	})
