@@ -77,6 +77,11 @@ const (
 	maxStreams = 1024
 	// maxHeaderListBytes bounds the headers of a question, which has few: what it is about stands in the message.
 	maxHeaderListBytes = 64 << 10
+	// streamWindow and connectionWindow are how many bytes a proxy may send before they are read, of one question and of all on a
+	// connection. Left to itself gRPC measures how much a connection holds, by a ping for nearly each question: for streams
+	// of data that pays, for questions of a few KiB it costs some hundredths of all.
+	streamWindow     = 1 << 20
+	connectionWindow = 4 << 20
 	// handshakeTime is how long a connection may take until it can be used.
 	handshakeTime = 5 * time.Second
 	// idleTime is how long a connection is kept without a question. It ends with a notice, so that no question is lost.
@@ -95,6 +100,8 @@ func (s *Server) options(settings Settings) []grpc.ServerOption {
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(maxHeaderListBytes),
 		grpc.ConnectionTimeout(handshakeTime),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connectionWindow),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTime, Time: pingAfter, Timeout: pingTime}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPingInterval, PermitWithoutStream: true}),
 		// Reading a question takes more stack than a new goroutine has, and workers keep theirs.
@@ -129,8 +136,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-stopped:
 		return nil
 	case <-ctx.Done():
-		s.grpc.Stop() // which ends GracefulStop as well
-		<-stopped
+		s.grpc.Stop() // and the rest is left to the end of the process: GracefulStop would wait for it
 		return fmt.Errorf("finish the questions in flight: %w", ctx.Err())
 	}
 }
