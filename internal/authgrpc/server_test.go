@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"net/http/httptest"
 	"slices"
@@ -290,7 +291,7 @@ func TestReflectionIsOffUnlessWanted(t *testing.T) {
 		}
 		if err := stream.Send(&reflectionv1.ServerReflectionRequest{
 			MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{},
-		}); err != nil {
+		}); err != nil && !errors.Is(err, io.EOF) { // then the answer is there already, and says why
 			return nil, err
 		}
 		response, err := stream.Recv()
