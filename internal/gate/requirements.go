@@ -43,7 +43,7 @@ func (r *requirements) get(rawQuery []byte) *authn.Requirement {
 	requirement, err := authn.ParseRequirement(query)
 	if added := r.add(query, requirement); added && err != nil {
 		r.logger.Warn("a route demands what cannot be understood, so all its requests are refused; "+
-			"correct the URL of its verifier", "requirement", abridge(query), "error", err.Error())
+			"correct what it has the proxy ask", "requirement", abridge(query), "error", err.Error())
 	}
 	return requirement
 }
