@@ -19,16 +19,20 @@ const (
 	viaEnvoy     kind = "Envoy, HTTP"
 	viaEnvoyRaw  kind = "Envoy, HTTP, paths as sent"
 	viaEnvoyGRPC kind = "Envoy, gRPC"
+	viaEnvoyBare kind = "Envoy, gRPC, headers as sent"
 	viaCaddy     kind = "Caddy"
 	viaHAProxy   kind = "HAProxy"
 )
 
 // Kinds that behave alike.
 var (
-	nginxes   = []kind{viaNginx, viaNginxKept}
-	traefiks  = []kind{viaTraefik, viaIngress}
-	envoys    = []kind{viaEnvoy, viaEnvoyRaw, viaEnvoyGRPC}
-	normEnvoy = []kind{viaEnvoy, viaEnvoyGRPC}
+	nginxes  = []kind{viaNginx, viaNginxKept}
+	traefiks = []kind{viaTraefik, viaIngress}
+	envoys   = []kind{viaEnvoy, viaEnvoyRaw, viaEnvoyGRPC, viaEnvoyBare}
+	// joining are those that tell the verifier of a repeated header as of one.
+	joining = []kind{viaEnvoy, viaEnvoyRaw, viaEnvoyGRPC}
+	// tidying are those that tidy paths up before they do anything else.
+	tidying = []kind{viaEnvoy, viaEnvoyGRPC, viaEnvoyBare}
 )
 
 // front is where a client meets a proxy of a kind.
@@ -127,7 +131,8 @@ func (p *proxies) startEnvoy(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.fronts = append(p.fronts, &front{kind: viaEnvoy, address: envoy.HTTP.Address}, &front{kind: viaEnvoyRaw, address: envoy.RawPaths.Address},
-		&front{kind: viaEnvoyGRPC, address: envoy.GRPC.Address, dropsKeyHeader: true})
+		&front{kind: viaEnvoyGRPC, address: envoy.GRPC.Address, dropsKeyHeader: true},
+		&front{kind: viaEnvoyBare, address: envoy.RawHeaders.Address, dropsKeyHeader: true})
 }
 
 func (p *proxies) startCaddy(t *testing.T) {

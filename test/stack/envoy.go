@@ -31,6 +31,8 @@ type Envoy struct {
 	RawPaths *Proxy
 	// GRPC asks over gRPC with the requirement in the route's context extensions.
 	GRPC *Proxy
+	// RawHeaders does so too, and tells headers as they were sent, where else those that are repeated are joined.
+	RawHeaders *Proxy
 }
 
 // StartEnvoy starts Envoy and returns when it answers.
@@ -39,8 +41,8 @@ func (s *Stack) StartEnvoy(ctx context.Context, o EnvoyOptions) (*Envoy, error) 
 	if err != nil {
 		return nil, err
 	}
-	e := &Envoy{HTTP: &Proxy{}, RawPaths: &Proxy{}, GRPC: &Proxy{}}
-	if err := freeAddresses(&e.HTTP.Address, &e.RawPaths.Address, &e.GRPC.Address); err != nil {
+	e := &Envoy{HTTP: &Proxy{}, RawPaths: &Proxy{}, GRPC: &Proxy{}, RawHeaders: &Proxy{}}
+	if err := freeAddresses(&e.HTTP.Address, &e.RawPaths.Address, &e.GRPC.Address, &e.RawHeaders.Address); err != nil {
 		return nil, err
 	}
 	settings, err := e.settings(o)
@@ -56,7 +58,7 @@ func (s *Stack) StartEnvoy(ctx context.Context, o EnvoyOptions) (*Envoy, error) 
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range []*Proxy{e.HTTP, e.RawPaths, e.GRPC} {
+	for _, p := range []*Proxy{e.HTTP, e.RawPaths, e.GRPC, e.RawHeaders} {
 		p.Process = process
 		if err := p.awaitRoutes(ctx, o.Routes); err != nil {
 			return nil, err
@@ -75,6 +77,7 @@ type envoyListener struct {
 	Name          string
 	Listen        envoyAddress
 	GRPC          bool
+	RawHeaders    bool
 	NormalizePath bool
 	Routes        []envoyRoute
 }
@@ -119,6 +122,7 @@ func (e *Envoy) settings(o EnvoyOptions) (envoySettings, error) {
 			{Name: "http", Listen: address(e.HTTP.Address), NormalizePath: true, Routes: routes},
 			{Name: "raw-paths", Listen: address(e.RawPaths.Address), Routes: routes},
 			{Name: "grpc", Listen: address(e.GRPC.Address), GRPC: true, NormalizePath: true, Routes: routes},
+			{Name: "grpc-raw-headers", Listen: address(e.RawHeaders.Address), GRPC: true, RawHeaders: true, NormalizePath: true, Routes: routes},
 		},
 		Clusters: []envoyCluster{
 			{Name: "upstream", Address: address(o.Upstream)},
