@@ -27,7 +27,7 @@ func TestChosenHashesCrowdNoShard(t *testing.T) {
 	}
 	fullest := 0
 	for i := range x.shards {
-		fullest = max(fullest, x.shards[i].Load().census().all)
+		fullest = max(fullest, int(x.shards[i].Load().census().all))
 	}
 	// Two in each on average; that one holds 25 happens by chance once in 10^14 times.
 	if fullest >= 25 {

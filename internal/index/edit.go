@@ -32,7 +32,7 @@ func (e edits) of(p prefix) *edit {
 // apply returns a copy of old with the change made, and takes the claims that went out of the arena.
 func (e *edit) apply(old *table, a *arena) *table {
 	added := slices.SortedFunc(slices.Values(e.added), compareClaims)
-	merged := make([]claim, 0, old.census().all+len(added))
+	merged := make([]claim, 0, int(old.census().all)+len(added))
 	for c := range old.each() {
 		if e.removes(&c) {
 			a.release(grantAt(a, c.grant))

@@ -103,7 +103,7 @@ func (t *table) inArena(a *arena) *table {
 
 // bytes is the memory that t takes.
 func (t *table) bytes() int64 {
-	const own, perSlot = 72, 64
+	const own, perSlot = 64, 64
 	if t == nil {
 		return 0
 	}
@@ -118,10 +118,10 @@ func (t *table) census() census {
 }
 
 // census counts the claims of a table.
-type census struct{ all, imported int }
+type census struct{ all, imported int32 }
 
 func censusOf(claims []claim) census {
-	c := census{all: len(claims)}
+	c := census{all: int32(len(claims))}
 	for i := range claims {
 		if claims[i].is(imported) {
 			c.imported++
