@@ -161,9 +161,15 @@ test-scale: build ## The same with 100 and 150.
 	$(call real,scale with few keys,./test/scale,KEYS=100 RESTART_KEYS=150 GRACE=1s QPS=150 BURST=100)
 
 .PHONY: bench
-bench: ## Run the benchmarks (BENCH= selects some).
-	@hack/step.sh "benchmarks" go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem $(TESTFLAGS) \
-		$$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/chaos -e /test/scale -e /test/ratelimit)
+bench: ## Compare the verifier's speed with nginx's and others' in the same run (BENCH= selects rows, ROUNDS= (9), PROFILES= is a directory).
+	@nginx=$${NGINX:-$$(hack/nginx.sh)}; go build -o bin/perf ./test/perf; \
+	hack/step.sh "bench" bin/perf -nginx "$$nginx" -rows '$(BENCH)' -rounds $(or $(ROUNDS),9) -report bin/bench.json \
+		$(if $(PROFILES),-profiles '$(PROFILES)')
+
+.PHONY: microbench
+microbench: ## Run the benchmarks of single packages (MICROBENCH= selects some).
+	@hack/step.sh "benchmarks" go test -run '^$$' -bench '$(or $(MICROBENCH),.)' -benchmem $(TESTFLAGS) \
+		$$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/chaos -e /test/scale -e /test/perf)
 
 .PHONY: timing
 timing: ## Measure whether the time of a refusal tells how much of a key was right (quiet machine, a minute).
