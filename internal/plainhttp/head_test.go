@@ -132,10 +132,48 @@ func TestWhatAHeadHolds(t *testing.T) {
 	}
 }
 
+func TestEveryByteButThePrintableOnesIsSeenAnywhere(t *testing.T) {
+	for length := 1; length <= 20; length++ {
+		text := []byte(strings.Repeat("a", length))
+		for at := range text {
+			for c := range 256 {
+				text[at] = byte(c)
+				if got, want := isPrintable(text), c >= ' ' && c <= '~'; got != want {
+					t.Fatalf("%#x at %d of %d: printable is %t", c, at, length, got)
+				}
+			}
+			text[at] = 'a'
+		}
+	}
+}
+
 func TestReadingDoesNotAllocate(t *testing.T) {
 	raw := []byte(start + "X-API-Key: key\r\nX-Real-IP: 192.0.2.1\r\nConnection: keep-alive\r\n\r\n")
 	var h Head
 	if allocs := testing.AllocsPerRun(100, func() { h.Read(raw); h.PeekAll("X-API-Key") }); allocs != 0 {
 		t.Errorf("%v allocations, want none", allocs)
+	}
+}
+
+// BenchmarkHead reads what ingress-nginx sends, and looks for the headers that are asked for.
+func BenchmarkHead(b *testing.B) {
+	raw := []byte("GET /auth/nginx?permission=customers:view&scope.category=general HTTP/1.1\r\n" +
+		"X-Request-ID: 0123456789abcdef0123456789abcdef\r\n" +
+		"Host: apikey-verifier.apikey-operator-system.svc.cluster.local\r\n" +
+		"X-Original-URL: https://api.example.com/v1/customers/4711/orders?limit=50\r\n" +
+		"X-Original-Method: GET\r\nX-Sent-From: nginx-ingress-controller\r\nX-Real-IP: 192.0.2.17\r\nX-Forwarded-For: 192.0.2.17\r\n" +
+		"X-Auth-Request-Redirect: /v1/customers/4711/orders?limit=50\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n" +
+		"X-API-Key: ak_0123456789abcdef0123456789abcdef0123456789abcdef0\r\n\r\n")
+	var h Head
+	b.ReportAllocs()
+	for b.Loop() {
+		if h.Read(raw) != len(raw) || h.Peek("X-Request-Id") == nil {
+			b.Fatal("it is not plain")
+		}
+		for _, name := range []string{"X-Original-Method", "X-Original-Url", "X-Real-Ip", "X-API-Key"} {
+			if len(h.PeekAll(name)) != 1 {
+				b.Fatal(name)
+			}
+		}
 	}
 }
