@@ -130,7 +130,10 @@ func (p *proxies) testNotReady(t *testing.T) {
 			}}
 			new(proxiedKeys).check(t, f, c, f.send(t, request))
 		}
-		t.Run("what it is told by "+string(f.kind), func(t *testing.T) { p.testQuestion(t, f) })
+		// Over gRPC there are no headers that a client could make up; the table shows what is decided.
+		if want, ok := questions()[f.kind]; ok {
+			t.Run("what it is told by "+string(f.kind), func(t *testing.T) { p.testQuestion(t, f, want) })
+		}
 	}
 	p.lead()
 }
