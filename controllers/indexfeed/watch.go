@@ -42,6 +42,16 @@ func (f *Feed) Run(ctx context.Context, config *rest.Config) error {
 		},
 	}, client)
 	reflector := cache.NewReflectorWithOptions(source, apiobject.New(), f, cache.ReflectorOptions{Name: "apikeys", Backoff: backoff()})
-	reflector.RunWithContext(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		reflector.RunWithContext(ctx)
+	}()
+	// A reflector sleeps between two attempts for up to ten seconds, whatever becomes of its context. Nothing waits for that: what it
+	// may still write into the index nobody reads any more.
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
 	return nil
 }
