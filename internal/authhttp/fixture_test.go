@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"maps"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -114,7 +115,8 @@ func newRequest(t testing.TB, target string, headers ...string) *fasthttp.Reques
 		wire += headers[i] + ": " + headers[i+1] + "\r\n"
 	}
 	ctx := &fasthttp.RequestCtx{}
-	ctx.Init(&fasthttp.Request{}, nil, nil)
+	conn, _ := net.Pipe() // which has deadlines
+	ctx.Init2(conn, nil, true)
 	if err := ctx.Request.Read(bufio.NewReaderSize(strings.NewReader(wire+"\r\n"), 64<<10)); err != nil {
 		t.Fatal(err)
 	}

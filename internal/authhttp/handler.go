@@ -2,6 +2,7 @@ package authhttp
 
 import (
 	"net"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -97,11 +98,24 @@ func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx) authn.Reason {
 // much of it, or too slow. What it says of the error may hold a key, so it is neither sent nor logged.
 func (s *Server) handleError(ctx *fasthttp.RequestCtx, err error) {
 	defer s.denyAfterPanic(ctx)
+	s.giveTimeToLeave(ctx)
 	reason := s.refuseUnread(ctx)
 	if _, silent := err.(net.Error); silent { //nolint:errorlint // wrapped, it means that something had come
 		return // someone connected and sent nothing, as a probe does; no request, no decision
 	}
 	s.noRoute.Refuse(reason)
+}
+
+// giveTimeToLeave puts off the deadline for what is written next. fasthttp does so for the answers of a handler alone; the
+// one in force may be that of an earlier request, and long past.
+func (s *Server) giveTimeToLeave(ctx *fasthttp.RequestCtx) {
+	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(s.timeouts.write)) // it fails where writing will
+}
+
+// handleExpect lets a body come; it is read and forgotten.
+func (s *Server) handleExpect(ctx *fasthttp.RequestCtx) int {
+	s.giveTimeToLeave(ctx)
+	return fasthttp.StatusContinue
 }
 
 // denyAfterPanic refuses a request that met a bug of ours; fasthttp itself recovers from nothing.

@@ -55,6 +55,7 @@ func New(settings Settings, g *gate.Gate, logger *slog.Logger) (*Server, error) 
 func (s *Server) configure(settings Settings) {
 	s.http.Handler = s.handle
 	s.http.ErrorHandler = s.handleError
+	s.http.ExpectHandler = s.handleExpect
 	s.http.Logger = quietLogger{s.logger}
 	s.http.SecureErrorLogMessage = true // should what quietLogger leaves out ever come through
 	s.slots, s.closing = make(chan struct{}, settings.MaxConnections), make(chan struct{})

@@ -271,6 +271,44 @@ func TestARequestThatDoesNotArriveInTimeIsRefused(t *testing.T) {
 	}
 }
 
+func TestARefusalOfWhatCannotBeReadHasItsOwnTimeToLeave(t *testing.T) {
+	f := newFixture(t, func(s *settings) {
+		s.connections.WriteTimeout, s.connections.ReadTimeout = 50*time.Millisecond, 200*time.Millisecond
+	})
+	conn := dial(t, f.serve(t))
+	f.send(t, conn, "OPTIONS /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\n\n")
+	if diff := cmp.Diff([]string{"200"}, answers(t, conn, "OPTIONS", 1)); diff != "" {
+		t.Fatalf("answers (-want +got):\n%s", diff)
+	}
+	f.send(t, conn, "GET /auth/ng") // and no more, for longer than the answer before might take to leave
+	if diff := cmp.Diff([]string{"401 malformed_credential close", "closed"}, answers(t, conn, "", 2)); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
+func TestLeaveToSendABodyHasItsOwnTimeToLeave(t *testing.T) {
+	const writeTimeout = 50 * time.Millisecond
+	f := newFixture(t, func(s *settings) { s.connections.WriteTimeout = writeTimeout })
+	conn := dial(t, f.serve(t))
+	f.send(t, conn, "OPTIONS /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\n\n")
+	if diff := cmp.Diff([]string{"200"}, answers(t, conn, "OPTIONS", 1)); diff != "" {
+		t.Fatalf("answers (-want +got):\n%s", diff)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(2 * writeTimeout)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := conn.Read(make([]byte, 1)); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("%d bytes came unasked, %v", n, err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	f.send(t, conn, "POST /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\nExpect: 100-continue\nContent-Length: 5\n\nhello")
+	if diff := cmp.Diff([]string{"100", "200"}, answers(t, conn, "", 2)); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
 func TestAConnectionOnWhichNothingComesIsNoDecision(t *testing.T) {
 	f := newFixture(t, func(s *settings) { s.connections.ReadTimeout = 50 * time.Millisecond })
 	conn := dial(t, f.serve(t))
