@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
 
 	"github.com/spf13/pflag"
@@ -42,11 +41,12 @@ func (f *grpcFlags) listen(ctx context.Context) (net.Listener, error) {
 }
 
 // newServer makes the front end, nil where none is wanted. It serves as many connections as that over HTTP.
-func (f *grpcFlags) newServer(g *gate.Gate, maxConnections int, tls *tls.Config, ready func() bool) (*authgrpc.Server, error) {
+func (f *grpcFlags) newServer(g *gate.Gate, maxConnections int, tls *proxyTLS, ready func() bool) (*authgrpc.Server, error) {
 	if !f.wanted() {
 		return nil, nil //nolint:nilnil // see above
 	}
 	settings := f.settings
 	settings.MaxConnections = maxConnections
-	return authgrpc.New(settings, authgrpc.Config{Gate: g, Ready: ready, TLS: tls}) //nolint:wrapcheck // it names the flag
+	config := authgrpc.Config{Gate: g, Ready: ready, TLS: tls.config("h2"), HandshakeFailed: tls.handshakeFailed}
+	return authgrpc.New(settings, config) //nolint:wrapcheck // it names the flag
 }

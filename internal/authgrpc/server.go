@@ -12,7 +12,6 @@ import (
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
@@ -27,6 +26,9 @@ type Config struct {
 	Ready func() bool
 	// TLS is that of the listener; nil for none.
 	TLS *tls.Config
+	// HandshakeFailed is told of each connection that ends in the handshake of TLS, by any goroutine, since gRPC tells nobody. nil
+	// for nobody.
+	HandshakeFailed func(error)
 }
 
 // Server answers proxies over gRPC.
@@ -61,7 +63,7 @@ func New(settings Settings, config Config) (*Server, error) {
 	}
 	options := s.options(settings)
 	if config.TLS != nil {
-		options = append(options, grpc.Creds(credentials.NewTLS(config.TLS))) // which adds h2 to what is negotiated
+		options = append(options, grpc.Creds(newCredentials(config)))
 	}
 	s.grpc = grpc.NewServer(options...)
 	authv3.RegisterAuthorizationServer(s.grpc, s)

@@ -344,6 +344,41 @@ func TestOverTLS(t *testing.T) {
 	}
 }
 
+func TestAHandshakeThatFailsIsToldOfAndAProbeIsNot(t *testing.T) {
+	example := httptest.NewUnstartedServer(nil)
+	example.StartTLS()
+	defer example.Close()
+	refused := make(chan error, 2)
+	f := newFixture(t, func(s *settings) {
+		s.config.TLS = &tls.Config{Certificates: example.TLS.Certificates, MinVersion: tls.VersionTLS12}
+		s.config.HandshakeFailed = func(err error) { refused <- err }
+	})
+	address, served := f.serveUntil(t)
+	for _, sent := range []string{"", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"} {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, sent); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.ReadAll(conn) // until the server closes it
+		_ = conn.Close()
+	}
+	if err := errors.Join(f.Shutdown(within(t, 10*time.Second)), <-served); err != nil {
+		t.Error(err)
+	}
+	if len(refused) != 1 {
+		t.Fatalf("%d handshakes are told of, want the one that is no TLS", len(refused))
+	}
+	if err := <-refused; !strings.Contains(err.Error(), "does not look like a TLS handshake") {
+		t.Errorf("told %v", err)
+	}
+}
+
 func TestMoreConnectionsThanAllowedWait(t *testing.T) {
 	f := newFixture(t, func(s *settings) { s.server.MaxConnections = 1 })
 	first := f.serve(t)
