@@ -121,7 +121,7 @@ func newVerifier(ctx context.Context, f *verifierFlags, logger *slog.Logger) (*v
 		limits: limits, tls: proxyTLS, tracer: tracer,
 	}
 	verifiermetrics.RegisterFeed(registry, feed.Staleness, v.offset.Get)
-	v.grpc, err = f.grpc.newServer(g, f.connections.MaxConnections, proxyTLS, func() bool { return v.ready() == nil })
+	v.grpc, err = f.grpc.newServer(g, f.connections, proxyTLS, func() bool { return v.ready() == nil })
 	return v, err
 }
 

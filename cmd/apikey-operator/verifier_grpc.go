@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/apikey-operator/apikey-operator/internal/authgrpc"
+	"github.com/apikey-operator/apikey-operator/internal/authhttp"
 	"github.com/apikey-operator/apikey-operator/internal/gate"
 )
 
@@ -40,13 +41,13 @@ func (f *grpcFlags) listen(ctx context.Context) (net.Listener, error) {
 	return listen(ctx, "grpc-bind-address", f.bindAddress)
 }
 
-// newServer makes the front end, nil where none is wanted. It serves as many connections as that over HTTP.
-func (f *grpcFlags) newServer(g *gate.Gate, maxConnections int, tls *proxyTLS, ready func() bool) (*authgrpc.Server, error) {
+// newServer makes the front end, nil where none is wanted. It serves as many connections as that over HTTP, and is as patient.
+func (f *grpcFlags) newServer(g *gate.Gate, http authhttp.Settings, tls *proxyTLS, ready func() bool) (*authgrpc.Server, error) {
 	if !f.wanted() {
 		return nil, nil //nolint:nilnil // see above
 	}
 	settings := f.settings
-	settings.MaxConnections = maxConnections
+	settings.MaxConnections, settings.ReadTimeout = http.MaxConnections, http.ReadTimeout
 	config := authgrpc.Config{Gate: g, Ready: ready, TLS: tls.config("h2"), HandshakeFailed: tls.handshakeFailed}
 	return authgrpc.New(settings, config) //nolint:wrapcheck // it names the flag
 }

@@ -43,6 +43,7 @@ type Server struct {
 	removesCredential bool
 	credentialHeaders []string // that of the credential, and Authorization
 	maxConnections    int
+	readTimeout       time.Duration
 }
 
 // New makes a Server. It fails on settings that make no sense.
@@ -60,6 +61,7 @@ func New(settings Settings, config Config) (*Server, error) {
 		removesCredential: settings.RemoveCredential,
 		credentialHeaders: []string{g.CredentialHeader(), "Authorization"},
 		maxConnections:    settings.MaxConnections,
+		readTimeout:       settings.ReadTimeout,
 	}
 	options := s.options(settings)
 	if config.TLS != nil {
@@ -104,6 +106,7 @@ func (s *Server) options(settings Settings) []grpc.ServerOption {
 		grpc.ConnectionTimeout(handshakeTime),
 		grpc.StaticStreamWindowSize(streamWindow),
 		grpc.StaticConnWindowSize(connectionWindow),
+		grpc.InTapHandle(s.limitTime),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTime, Time: pingAfter, Timeout: pingTime}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPingInterval, PermitWithoutStream: true}),
 		// Reading a question takes more stack than a new goroutine has, and workers keep theirs.

@@ -423,6 +423,7 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 		change  func(*Settings)
 		wantErr string
 	}{
+		"no time":                     {func(s *Settings) { s.ReadTimeout = 0 }, "--read-timeout"},
 		"messages that are too short": {func(s *Settings) { s.MaxMessageBytes = 64<<10 - 1 }, "--grpc-max-message-bytes"},
 		"messages that are too long":  {func(s *Settings) { s.MaxMessageBytes = 64<<20 + 1 }, "--grpc-max-message-bytes"},
 		"no connections":              {func(s *Settings) { s.MaxConnections = 0 }, "--max-connections"},

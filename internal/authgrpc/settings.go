@@ -3,6 +3,7 @@ package authgrpc
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Settings says what goes back, and how much a connection may cost.
@@ -15,13 +16,15 @@ type Settings struct {
 	MaxMessageBytes int
 	// MaxConnections bounds how many are served at once; what comes on top waits to be accepted. Default 8192; at least 1.
 	MaxConnections int
+	// ReadTimeout is how long a question may take to arrive, with its answer. Default 5s; more than zero.
+	ReadTimeout time.Duration
 	// Reflection tells whoever asks which services there are. Default false.
 	Reflection bool
 }
 
 // DefaultSettings returns the defaults that the fields of Settings name.
 func DefaultSettings() Settings {
-	return Settings{RemoveCredential: true, MaxMessageBytes: 4 << 20, MaxConnections: 8192}
+	return Settings{RemoveCredential: true, MaxMessageBytes: 4 << 20, MaxConnections: 8192, ReadTimeout: 5 * time.Second}
 }
 
 const (
@@ -37,6 +40,9 @@ func (s Settings) Validate() error {
 	}
 	if s.MaxConnections < 1 {
 		return errors.New("--max-connections: at least one connection has to be served")
+	}
+	if s.ReadTimeout <= 0 {
+		return errors.New("--read-timeout: a question needs some time to arrive")
 	}
 	return nil
 }
