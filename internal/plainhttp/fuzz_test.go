@@ -10,10 +10,11 @@ import (
 	"github.com/apikey-operator/apikey-operator/internal/plainhttp"
 )
 
-// names are those that anybody asks for, and some that HTTP goes by.
+// names are those that anybody asks for, and some that HTTP goes by. Of User-Agent and Content-Type, which nobody asks for,
+// fasthttp keeps one where they are repeated.
 var names = []string{
-	"Authorization", "Connection", "Content-Length", "Content-Type", "Cookie", "Expect", "Host", "Te", "Trailer",
-	"Traceparent", "Transfer-Encoding", "Upgrade", "User-Agent", "X-Api-Key", "X-Forwarded-For", "X-Original-Method", "X-Original-Url",
+	"Authorization", "Connection", "Content-Length", "Cookie", "Expect", "Host", "Te", "Trailer",
+	"Traceparent", "Transfer-Encoding", "Upgrade", "X-Api-Key", "X-Forwarded-For", "X-Original-Method", "X-Original-Url",
 	"X-Real-Ip", "X-Request-Id",
 }
 
