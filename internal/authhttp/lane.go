@@ -34,21 +34,23 @@ var lanes = sync.Pool{New: func() any {
 	return &lane{in: make([]byte, 0, laneBuffer), out: make([]byte, 0, laneBuffer)}
 }}
 
-// serveConn serves a connection until it ends, and frees its slot.
-func (s *Server) serveConn(conn net.Conn) {
-	defer func() { <-s.slots }()
+// newLane makes a lane of a connection, for which Shutdown waits from now on.
+func (s *Server) newLane(conn net.Conn) *lane {
 	l := lanes.Get().(*lane) //nolint:forcetypeassert // nothing else is put in
 	l.server, l.conn = s, conn
-	if !s.open.add(l) {
-		_ = conn.Close() // the process ends
-		return
-	}
+	s.open.add(l)
+	return l
+}
+
+// serveLane serves a connection until it ends, and frees its slot.
+func (s *Server) serveLane(l *lane) {
+	defer func() { <-s.slots }()
 	rest, plain := l.serve()
 	if plain {
-		_ = conn.Close() // the other side may have been quicker
+		_ = l.conn.Close() // the other side may have been quicker
 	} else {
 		// fasthttp says of a connection's error what was sent on it, so nobody is told.
-		_ = s.http.ServeConn(&resumed{Conn: conn, rest: rest})
+		_ = s.http.ServeConn(&resumed{Conn: l.conn, rest: rest})
 	}
 	s.open.remove(l)
 	*l = lane{in: l.in[:0], out: l.out[:0], head: l.head}

@@ -23,7 +23,7 @@ func (f *fixture) ways() map[string]func(net.Conn) {
 	return map[string]func(net.Conn){
 		"lane": func(conn net.Conn) {
 			f.slots <- struct{}{}
-			f.serveConn(conn)
+			f.serveLane(f.newLane(conn))
 		},
 		"fasthttp": func(conn net.Conn) { _ = f.http.ServeConn(conn) },
 	}

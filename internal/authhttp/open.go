@@ -16,18 +16,14 @@ type openLanes struct {
 	empty chan struct{} // closed once there are none and no more come; nil before stop
 }
 
-// add reports whether the lane may serve.
-func (o *openLanes) add(l *lane) bool {
+// add must not be called after stop.
+func (o *openLanes) add(l *lane) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.stopped.Load() {
-		return false
-	}
 	if o.lanes == nil {
 		o.lanes = map[*lane]struct{}{}
 	}
 	o.lanes[l] = struct{}{}
-	return true
 }
 
 func (o *openLanes) remove(l *lane) {

@@ -34,6 +34,7 @@ type Server struct {
 	starting  sync.Mutex // over what follows
 	listeners []net.Listener
 	stopped   bool
+	accepting sync.WaitGroup // those who may still accept a connection; none joins once stopped
 
 	strayed  sync.Once // whether a path that is nobody's was logged
 	mistaken sync.Once // whether one of another dialect was
@@ -83,6 +84,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	go func() { served <- s.http.Serve(parked) }()
 	<-parked.accepting
 	err := s.accept(&patientListener{Listener: ln, logger: s.logger})
+	s.accepting.Done()
 	return errors.Join(err, parked.Close(), <-served)
 }
 
@@ -98,7 +100,7 @@ func (s *Server) accept(ln net.Listener) error {
 		}
 		conn, err := ln.Accept()
 		if err == nil {
-			go s.serveConn(conn)
+			go s.serveLane(s.newLane(conn))
 			continue
 		}
 		<-s.slots
@@ -115,7 +117,11 @@ func (s *Server) listenOn(ln net.Listener) bool {
 	s.starting.Lock()
 	defer s.starting.Unlock()
 	s.listeners = append(s.listeners, ln)
-	return !s.stopped
+	if s.stopped {
+		return false
+	}
+	s.accepting.Add(1)
+	return true
 }
 
 func (s *Server) isStopped() bool {
@@ -143,6 +149,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		_ = ln.Close() // what is closed already needs no closing
 	}
 	s.starting.Unlock()
+	s.accepting.Wait() // what they accepted last is answered too; they end at once, or after a pause of patientListener
 	closed := make(chan error, 1)
 	go func() { closed <- s.http.ShutdownWithContext(ctx) }() // which ends the idle ones that were handed over
 	if err := errors.Join(s.open.stop(ctx), <-closed); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 
@@ -76,6 +77,57 @@ func TestShutdownAnswersWhatIsInFlightAndClosesWhatIsIdle(t *testing.T) {
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("Shutdown returned %v", err)
+	}
+}
+
+// latecomer hands out one connection just as it is closed.
+type latecomer struct {
+	net.Listener
+	late   chan net.Conn
+	closed chan struct{}
+}
+
+func (l *latecomer) Accept() (net.Conn, error) {
+	<-l.closed
+	select {
+	case conn := <-l.late:
+		return conn, nil
+	default:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *latecomer) Close() error {
+	close(l.closed)
+	return nil
+}
+
+func TestAConnectionThatWasAcceptedJustBeforeShutdownIsAnswered(t *testing.T) {
+	f := newFixture(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	conn := dial(t, ln.Addr().String())
+	f.send(t, conn, oneRequest)
+	accepted, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := &latecomer{Listener: ln, late: make(chan net.Conn, 1), closed: make(chan struct{})}
+	late.late <- accepted
+	served := make(chan error, 1)
+	go func() { served <- f.Serve(late) }()
+	// Not before it waits for a connection: Serve after Shutdown would accept none.
+	for len(f.slots) == 0 {
+		runtime.Gosched()
+	}
+	if err := errors.Join(f.Shutdown(within(t, 10*time.Second)), <-served); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"200 close", "closed"}, answers(t, conn, "", 2)); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 }
 
