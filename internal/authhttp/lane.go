@@ -81,7 +81,7 @@ func (l *lane) serve() (rest []byte, plain bool) {
 			}
 			l.in = l.in[:copy(l.in, l.in[length:])]
 		}
-		if l.between.Store(true); l.server.open.stopping() {
+		if l.between.Store(true); l.server.open.stopping() && l.conn.SetReadDeadline(time.Now().Add(lastLook)) != nil {
 			return nil, true
 		}
 	}

@@ -40,18 +40,22 @@ func (o *openLanes) closeIfEmpty() {
 	}
 }
 
-// stopping reports whether no lane shall wait for another request.
+// stopping reports whether lanes that are between two requests are to end: after a last look, and no more than one request.
 func (o *openLanes) stopping() bool { return o.stopped.Load() }
+
+// lastLook is how long a lane that is between two requests has until it ends: for a request that has arrived and that nobody
+// has noticed yet, which a deadline in the past would leave unread.
+const lastLook = 50 * time.Millisecond
 
 // stop ends the lanes that are between two requests, and waits for the others until they have answered theirs, or ctx ends.
 func (o *openLanes) stop(ctx context.Context) error {
-	past := time.Unix(1, 0)
+	soon := time.Now().Add(lastLook)
 	empty := make(chan struct{})
 	o.mu.Lock()
 	o.stopped.Store(true)
 	for l := range o.lanes {
 		if l.between.Load() {
-			_ = l.conn.SetReadDeadline(past) // it ends by itself then
+			_ = l.conn.SetReadDeadline(soon) // it ends by itself then
 		}
 	}
 	o.empty = empty

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,6 +129,25 @@ func TestAConnectionThatWasAcceptedJustBeforeShutdownIsAnswered(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"200 close", "closed"}, answers(t, conn, "", 2)); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
+func TestARequestThatArrivedBeforeShutdownIsAnswered(t *testing.T) {
+	for range 20 { // as it depends on who is quicker
+		f := newFixture(t)
+		address, served := f.serveUntil(t)
+		conn := dial(t, address)
+		f.send(t, conn, oneRequest)
+		if diff := cmp.Diff([]string{"200"}, answers(t, conn, "", 1)); diff != "" {
+			t.Fatalf("answers (-want +got):\n%s", diff)
+		}
+		f.send(t, conn, oneRequest)
+		if err := errors.Join(f.Shutdown(within(t, 10*time.Second)), <-served); err != nil {
+			t.Error(err)
+		}
+		if got := answers(t, conn, "", 2); !strings.HasPrefix(got[0], "200") || got[len(got)-1] != "closed" {
+			t.Fatalf("answers %q, want 200 and then the end", got)
+		}
 	}
 }
 
