@@ -1,6 +1,6 @@
 // Package tracing tells an OpenTelemetry collector of decisions: a span for each, below the one of the proxy that asked.
 // A span holds what was decided for whom, never a key, a URL or anything else that a client chose but for the IDs of its
-// trace.
+// trace and its tracestate.
 package tracing
 
 import (
