@@ -92,13 +92,17 @@ tidy-check: ## Check that every go.mod and go.sum is what go mod tidy writes.
 .PHONY: test
 test: ## Run all tests.
 	@began=$$(date +%s); \
-	$(MAKE) test-unit sim test-mutations test-ratelimit test-localcluster test-integration test-e2e test-chaos test-scale; \
+	$(MAKE) test-unit test-slow-clients sim test-mutations test-ratelimit test-localcluster test-integration test-e2e test-chaos test-scale; \
 	echo "all tests passed in $$(($$(date +%s) - began)) s"
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no server, with the race detector.
 	@hack/step.sh "unit tests with the race detector" \
 		go test -race $(TESTFLAGS) $$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/chaos -e /test/scale -e /test/ratelimit -e /test/sim$$)
+
+.PHONY: test-slow-clients
+test-slow-clients: ## Show that 1,000 slow clients delay nobody else; alone and without the race detector, since it measures time.
+	@hack/step.sh "1,000 slow clients" go test -count=1 -timeout 5m $(TESTFLAGS) -run SlowClients ./internal/authhttp
 
 .PHONY: sim
 sim: ## Search HISTORIES (10000) random histories of keys for one that breaks an invariant; SEED= plays an earlier run again.

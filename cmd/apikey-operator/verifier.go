@@ -163,11 +163,21 @@ func (v *verifier) run(ctx context.Context, config *rest.Config, on listeners) e
 	}
 	fail(nil)
 	err = errors.Join(err, group.Wait(), v.limits.Close())
-	if closeErr := v.decisions.Close(stopping); closeErr != nil {
-		v.logger.Warn("the end of the decision log is lost", "error", closeErr.Error())
-	}
-	v.tracer.stop(stopping)
+	v.flush(ctx)
 	return err
+}
+
+// flushTimeout is how long the ends of the decision log and of the traces may take to leave.
+const flushTimeout = 3 * time.Second
+
+// flush has a time of its own: what is left to be written tells most where connections had to be cut off.
+func (v *verifier) flush(ctx context.Context) {
+	flushing, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	if err := v.decisions.Close(flushing); err != nil {
+		v.logger.Warn("the end of the decision log is lost", "error", err.Error())
+	}
+	v.tracer.stop(flushing)
 }
 
 // shutdown stops both front ends at once, so that one does not take the time of the other.

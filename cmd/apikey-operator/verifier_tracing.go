@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -42,16 +41,11 @@ func (t *decisionTracer) forGate() gate.Tracer {
 	return t.Tracer
 }
 
-// flushTimeout is how long the last traces may take, so that a collector that is away does not hold up the end.
-const flushTimeout = 3 * time.Second
-
-// stop sends what is left.
+// stop sends what is left, until ctx ends.
 func (t *decisionTracer) stop(ctx context.Context) {
 	if t == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
-	defer cancel()
 	if err := t.Shutdown(ctx); err != nil {
 		t.logger.Warn("the last traces are lost", "error", err.Error())
 	}

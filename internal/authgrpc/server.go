@@ -90,6 +90,10 @@ const (
 	handshakeTime = 5 * time.Second
 	// idleTime is how long a connection is kept without a question. It ends with a notice, so that no question is lost.
 	idleTime = 15 * time.Minute
+	// connectionAge is how long a connection is kept at most, so that questions spread over replicas that came later; and what
+	// is in flight then has connectionGrace.
+	connectionAge   = time.Hour
+	connectionGrace = time.Minute
 	// pingAfter and pingTime find out that a proxy is gone without a word.
 	pingAfter = time.Minute
 	pingTime  = 20 * time.Second
@@ -107,7 +111,10 @@ func (s *Server) options(settings Settings) []grpc.ServerOption {
 		grpc.StaticStreamWindowSize(streamWindow),
 		grpc.StaticConnWindowSize(connectionWindow),
 		grpc.InTapHandle(s.limitTime),
-		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTime, Time: pingAfter, Timeout: pingTime}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionIdle: idleTime, MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: connectionGrace,
+			Time: pingAfter, Timeout: pingTime,
+		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPingInterval, PermitWithoutStream: true}),
 		// Reading a question takes more stack than a new goroutine has, and workers keep theirs.
 		grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))),

@@ -45,6 +45,7 @@ func (s *Server) newLane(conn net.Conn) *lane {
 // serveLane serves a connection until it ends, and frees its slot.
 func (s *Server) serveLane(l *lane) {
 	defer func() { <-s.slots }()
+	defer s.endAfterPanic(l)
 	rest, plain := l.serve()
 	if plain {
 		_ = l.conn.Close() // the other side may have been quicker
@@ -55,6 +56,17 @@ func (s *Server) serveLane(l *lane) {
 	s.open.remove(l)
 	*l = lane{in: l.in[:0], out: l.out[:0], head: l.head}
 	lanes.Put(l)
+}
+
+// endAfterPanic ends the connection of what cannot be read because of a bug, ours or fasthttp's, and nothing else.
+func (s *Server) endAfterPanic(l *lane) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	s.gate.Panicked(cause)
+	_ = l.conn.Close()
+	s.open.remove(l)
 }
 
 // serve answers plain requests until the connection ends, or until one comes that is not, and returns what was read of that.

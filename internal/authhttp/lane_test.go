@@ -231,6 +231,37 @@ func TestAPanicOnALaneIsRefused(t *testing.T) {
 	}
 }
 
+// broken is a connection that meets a bug when it is read.
+type broken struct {
+	net.Conn
+	closed *bool
+}
+
+func (broken) Read([]byte) (int, error) { panic("a bug") }
+func (b broken) Close() error {
+	*b.closed = true
+	return b.Conn.Close()
+}
+
+func TestABugInReadingEndsItsConnectionAndNothingElse(t *testing.T) {
+	f := newFixture(t, func(s *settings) { s.connections.MaxConnections = 1 })
+	ours, theirs := net.Pipe()
+	defer func() { _ = ours.Close() }()
+	closed := false
+	f.slots <- struct{}{}
+	f.serveLane(f.newLane(broken{theirs, &closed}))
+	if !closed || f.metrics.panics != 1 || len(f.slots) != 0 {
+		t.Errorf("closed: %t, panics counted: %d, slots held: %d", closed, f.metrics.panics, len(f.slots))
+	}
+	got := talk(t, f.ways()["lane"], []byte("GET /auth/nginx HTTP/1.1\r\nHost: v\r\nX-API-Key: "+f.key+"\r\n\r\n"+lastRequest))
+	if len(got) != 2 || got[0].Status != http.StatusOK {
+		t.Errorf("afterwards the answers are %v", got)
+	}
+	if err := f.Shutdown(within(t, 10*time.Second)); err != nil {
+		t.Errorf("shutdown waits for a connection that is gone: %v", err)
+	}
+}
+
 func TestAnsweringOnALaneDoesNotAllocate(t *testing.T) {
 	f := newFixture(t)
 	l := &lane{server: f.Server, out: make([]byte, 0, laneBuffer)}

@@ -1,3 +1,7 @@
+//go:build !race
+
+// It measures time beside 1,000 clients: the race detector, and other tests beside it, would be most of what it measures.
+
 package authhttp
 
 import (
