@@ -47,7 +47,12 @@ type NginxOptions struct {
 	// KeepAlive is how many idle connections to the verifiers are kept. With 0, the default, each
 	// subrequest opens a connection, as ingress-nginx does by itself.
 	KeepAlive int
+	// TLS is how the verifiers are asked; nil for plain HTTP.
+	TLS *NginxTLS
 }
+
+// NginxTLS are files in PEM, and the name that the verifiers' certificates must hold.
+type NginxTLS struct{ Name, CA, Certificate, Key string }
 
 // Nginx is a running nginx.
 type Nginx struct {

@@ -62,6 +62,8 @@ func (c *counter) add(what string) {
 // check sees that all of three were sent, as often as each other but for one, and together as often as was answered.
 func (c *counter) check(t *testing.T, answers int) {
 	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	sum, least, most := 0, answers, 0
 	for _, count := range c.seen {
 		sum, least, most = sum+count, min(least, count), max(most, count)
