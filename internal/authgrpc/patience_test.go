@@ -1,6 +1,7 @@
 package authgrpc
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -14,13 +15,28 @@ import (
 func impatient(s *settings) { s.server.ReadTimeout = 50 * time.Millisecond }
 
 func TestAQuestionThatDoesNotArriveInTimeIsGivenUp(t *testing.T) {
-	conn := newFixture(t, impatient).serve(t)
-	begun, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true}, authv3.Authorization_Check_FullMethodName)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := begun.RecvMsg(&authv3.CheckResponse{}); status.Code(err) != codes.DeadlineExceeded {
-		t.Errorf("a question of which nothing comes ends with %v", err)
+	for name, patience := range map[string]time.Duration{
+		"of a proxy that says nothing of time": 0, "of a proxy that would wait for an hour": time.Hour, "of a proxy that would not wait as long": time.Millisecond,
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := newFixture(t, impatient).serve(t)
+			ctx := t.Context()
+			if patience > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, patience)
+				defer cancel()
+			}
+			begun, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true}, authv3.Authorization_Check_FullMethodName)
+			if err != nil && status.Code(err) != codes.DeadlineExceeded {
+				t.Fatal(err)
+			}
+			if err == nil {
+				err = begun.RecvMsg(&authv3.CheckResponse{})
+			}
+			if status.Code(err) != codes.DeadlineExceeded {
+				t.Errorf("a question of which nothing comes ends with %v", err)
+			}
+		})
 	}
 }
 

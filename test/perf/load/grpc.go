@@ -80,7 +80,7 @@ func (g *GRPC) prepare() error {
 		block.Reset()
 		for _, field := range [][2]string{
 			{":method", "POST"}, {":scheme", "http"}, {":path", g.Path}, {":authority", "verifier"},
-			{"content-type", "application/grpc"}, {"te", "trailers"},
+			{"content-type", "application/grpc"}, {"te", "trailers"}, {"grpc-timeout", "1S"}, // as Envoy sends one
 		} {
 			if err := encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}); err != nil {
 				return nil, fmt.Errorf("encode headers: %w", err)
