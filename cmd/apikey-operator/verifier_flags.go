@@ -94,7 +94,7 @@ func (f *verifierFlags) registerConnections(flags *pflag.FlagSet) {
 		"longest request line and headers together; must hold what the proxy passes on of its clients' headers")
 	flags.IntVar(&s.MaxBodyBytes, "max-body-bytes", s.MaxBodyBytes, "longest request body; none is needed")
 	flags.IntVar(&s.MaxConnections, "max-connections", s.MaxConnections,
-		"how many connections are served at once, others wait; each takes about max-header-bytes of memory, and up to three times that after long headers")
+		"how many connections are served at once, others wait; each takes some 10 KiB of memory, and where other than plain requests come max-header-bytes more, up to three times that after long headers")
 	flags.DurationVar(&s.ReadTimeout, "read-timeout", s.ReadTimeout, "how long a request may take to arrive")
 	flags.DurationVar(&s.WriteTimeout, "write-timeout", s.WriteTimeout, "how long an answer may take to be taken")
 	flags.DurationVar(&s.IdleTimeout, "idle-timeout", s.IdleTimeout,

@@ -40,10 +40,7 @@ func (s *Server) ask(attributes *authv3.AttributeContext) (response *authv3.Chec
 
 // refuseUnreadable answers what is no question.
 func (s *Server) refuseUnreadable() *authv3.CheckResponse {
-	reason := authn.MalformedCredential
-	if !s.gate.Ready() {
-		reason = authn.NotReady
-	}
+	reason := s.gate.Unread()
 	s.gate.Nowhere().Refuse(reason)
 	return s.refuse(reason)
 }

@@ -84,10 +84,7 @@ func (s *Server) refuseForm(ctx *fasthttp.RequestCtx) {
 
 // refuseUnread answers what was not asked in HTTP that can be understood, and returns the reason that it gave.
 func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx) authn.Reason {
-	reason := authn.MalformedCredential
-	if !s.gate.Ready() {
-		reason = authn.NotReady
-	}
+	reason := s.gate.Unread()
 	s.refuse(ctx, reason)
 	// It keeps memory for the most headers that it ever held, and goes to another connection with it.
 	ctx.Request.Header = fasthttp.RequestHeader{}

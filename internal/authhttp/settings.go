@@ -7,8 +7,8 @@ import (
 
 // Settings says how much a connection may cost.
 type Settings struct {
-	// MaxHeaderBytes bounds the request line and the headers together. A connection takes as much memory
-	// and some 10 KiB, and up to three times as much after headers of that size. Default 64 KiB: nginx accepts 32 KiB from a client by default, and repeats the
+	// MaxHeaderBytes bounds the request line and the headers together. A connection takes some 10 KiB of memory;
+	// after the first request that is not plain as much more as this, and up to three times as much after headers of that size. Default 64 KiB: nginx accepts 32 KiB from a client by default, and repeats the
 	// URI in two headers of its own. 4 KiB to 1 MiB.
 	MaxHeaderBytes int
 	// MaxBodyBytes bounds the body, which nothing looks at. Default 16 KiB; nginx sends none. 1 byte to

@@ -182,6 +182,14 @@ func (q *Question) endSpan() {
 	q.span.End(q.Reason.String(), "", "")
 }
 
+// Unread is the reason to refuse what cannot be read as a question at all.
+func (g *Gate) Unread() authn.Reason {
+	if !g.config.Ready() {
+		return authn.NotReady
+	}
+	return authn.MalformedCredential
+}
+
 // Refuse counts a refusal of what could not be asked.
 func (r *Route) Refuse(reason authn.Reason) { r.decided(reason, Unmeasured) }
 
