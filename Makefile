@@ -15,7 +15,7 @@ FUZZTIME ?= 10s
 # More flags for `go test`, such as -v or -run.
 TESTFLAGS ?=
 # The modules of this repository.
-MODULES := . hack/localcluster hack/tools
+MODULES := . hack/localcluster hack/tools $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod))
 
 # Kubernetes' own packages are compiled without cgo for the local control plane; checked the same way, they are not compiled twice.
 LOCALCLUSTER_GO := GOWORK=off CGO_ENABLED=0
