@@ -42,6 +42,18 @@ func TestGrantsThatNobodyHoldsAnyMoreDoNotFillMemory(t *testing.T) {
 	}
 }
 
+func TestListingANamespaceAgainAndAgainTakesNoMoreMemory(t *testing.T) {
+	x := index.New()
+	for n := range 400 {
+		if err := x.ReplaceNamespace("ns", []index.Record{granted("changing", 1, n)}); err != nil {
+			t.Fatal(err)
+		}
+		if size := x.Stats().Bytes; size > 5<<20 {
+			t.Fatalf("after %d times the index takes %d bytes", n, size)
+		}
+	}
+}
+
 func TestApiKeysWithTheSameGrantShareIt(t *testing.T) {
 	x := index.New()
 	mustSet(t, x, granted("first", 1, 0))

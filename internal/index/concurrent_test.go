@@ -37,7 +37,12 @@ func TestReadersNeverMissAKeyThatIsInBothOldAndNewState(t *testing.T) {
 		if err := x.Replace([]index.Record{neighbour, steady}); err != nil {
 			t.Error(err)
 		}
-		x.Delete("ns", neighbour.Name)
+		if err := x.ReplaceNamespace("ns", []index.Record{steady}); err != nil {
+			t.Error(err)
+		}
+		if err := x.ReplaceNamespace("other", nil); err != nil {
+			t.Error(err)
+		}
 	}
 	done.Store(true)
 	readers.Wait()

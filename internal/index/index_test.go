@@ -285,3 +285,18 @@ func limit(requests int64, period time.Duration, burst int64) index.RateLimit {
 func scope(dim string, values ...string) map[string][]string {
 	return map[string][]string{dim: values}
 }
+
+func TestTheContentOfANamespaceCannotSpeakForAnother(t *testing.T) {
+	x := index.New()
+	mustSet(t, x, named("victim", "k", hash(1)))
+	mustSet(t, x, named("home", "old", hash(2)))
+	err := x.ReplaceNamespace("home", []index.Record{named("victim", "k", hash(3)), named("home", "new", hash(4))})
+	if err == nil || !strings.Contains(err.Error(), `apikey "k" in namespace "victim"`) {
+		t.Errorf("err = %v, want the ApiKey of the other namespace named", err)
+	}
+	for n, want := range map[int]string{1: "victim", 2: "", 3: "", 4: "home"} {
+		if got, _ := x.Lookup(hash(n)); got.Namespace != want {
+			t.Errorf("hash %d belongs to namespace %q, want %q", n, got.Namespace, want)
+		}
+	}
+}

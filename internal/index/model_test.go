@@ -3,6 +3,7 @@ package index_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -178,6 +179,20 @@ func TestIndexAnswersAsItsModelDoes(t *testing.T) {
 					m[namespace+"/"+name] = records[len(records)-1]
 				}
 				if err := x.Replace(records); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"replace a namespace": func(t *rapid.T) {
+				of := rapid.SampledFrom([]string{"a", "ab", "x", "empty"}).Draw(t, "of")
+				maps.DeleteFunc(m, func(_ string, r index.Record) bool { return r.Namespace == of })
+				var records []index.Record
+				for range rapid.IntRange(0, 6).Draw(t, "records") {
+					if namespace, name := drawName(t); namespace == of {
+						records = append(records, drawRecord(t, namespace, name))
+						m[namespace+"/"+name] = records[len(records)-1]
+					}
+				}
+				if err := x.ReplaceNamespace(of, records); err != nil {
 					t.Fatal(err)
 				}
 			},
