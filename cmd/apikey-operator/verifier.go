@@ -62,7 +62,7 @@ type verifier struct {
 	flags     *verifierFlags
 	logger    *slog.Logger
 	registry  *prometheus.Registry
-	feed      *indexfeed.Feed
+	feeds     *indexfeed.Feeds
 	offset    serverclock.Offset
 	server    *authhttp.Server
 	grpc      *authgrpc.Server // nil where nobody is to ask over gRPC
@@ -81,7 +81,7 @@ func newVerifier(ctx context.Context, f *verifierFlags, logger *slog.Logger) (*v
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	x := index.New()
 	metrics := verifiermetrics.New(registry, x.Stats)
-	feed := indexfeed.New(x, metrics, clock.RealClock{}, logger)
+	feeds := indexfeed.NewFeeds(x, f.namespaces, metrics, clock.RealClock{}, logger)
 	decisions, err := decisionlog.New(f.decisionLog, os.Stdout, time.Now(), logger)
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func newVerifier(ctx context.Context, f *verifierFlags, logger *slog.Logger) (*v
 	}
 	g, err := gate.New(f.gate, gate.Config{
 		Decider: authn.NewDecider(x),
-		Ready:   feed.Synced,
+		Ready:   feeds.Synced,
 		Now:     time.Now,
 		Limiter: limiter,
 		Metrics: metrics,
@@ -117,10 +117,10 @@ func newVerifier(ctx context.Context, f *verifierFlags, logger *slog.Logger) (*v
 		return nil, err
 	}
 	v := &verifier{
-		flags: f, logger: logger, registry: registry, feed: feed, server: server, decisions: decisions,
+		flags: f, logger: logger, registry: registry, feeds: feeds, server: server, decisions: decisions,
 		limits: limits, tls: proxyTLS, tracer: tracer,
 	}
-	verifiermetrics.RegisterFeed(registry, feed.Staleness, v.offset.Get)
+	verifiermetrics.RegisterFeed(registry, feeds.Staleness, v.offset.Get)
 	v.grpc, err = f.grpc.newServer(g, f.connections, proxyTLS, func() bool { return v.ready() == nil })
 	return v, err
 }
@@ -147,7 +147,7 @@ func (v *verifier) run(ctx context.Context, config *rest.Config, on listeners) e
 		start(func() error { return v.grpc.Serve(on.envoys) })
 	}
 	start(func() error { v.tls.run(work); return nil })
-	start(func() error { return v.feed.Run(work, observed(config, &v.offset)) })
+	start(func() error { return v.feeds.Run(work, observed(config, &v.offset)) })
 
 	select {
 	case <-ctx.Done():
@@ -211,8 +211,8 @@ func (v *verifier) ready() error {
 	switch {
 	case v.draining.Load():
 		return fmt.Errorf("draining: the process was told to stop")
-	case !v.feed.Synced():
-		return fmt.Errorf("not synced: the ApiKeys of the cluster were not all seen yet")
+	case !v.feeds.Synced():
+		return fmt.Errorf("not synced: the ApiKeys of %s were not all seen yet", whereabouts(v.feeds.Unsynced()))
 	}
-	return checkStaleness(v.feed.Staleness(), v.flags.maxStaleness)
+	return checkStaleness(v.feeds.Staleness(), v.flags.maxStaleness)
 }

@@ -29,18 +29,18 @@ func TestAVerifierThatHasHeardNothingForTooLongIsNotReady(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			clock := clocktesting.NewFakePassiveClock(time.Date(2027, 1, 10, 12, 0, 0, 0, time.UTC))
-			v := &verifier{flags: &verifierFlags{maxStaleness: c.allowed}, feed: indexfeed.New(index.New(), silent{}, clock, nil)}
+			v := &verifier{flags: &verifierFlags{maxStaleness: c.allowed}, feeds: indexfeed.NewFeeds(index.New(), nil, silent{}, clock, nil)}
 			if err := v.ready(); err == nil || !strings.Contains(err.Error(), "not synced") {
 				t.Fatalf("before all ApiKeys were seen: %v", err)
 			}
-			if err := v.feed.Replace(nil, "1"); err != nil {
+			if err := v.feeds.Of("").Replace(nil, "1"); err != nil {
 				t.Fatal(err)
 			}
 			clock.SetTime(clock.Now().Add(c.passed))
 			if err := v.ready(); c.wantErr == "" && err != nil || c.wantErr != "" && (err == nil || err.Error() != c.wantErr) {
 				t.Errorf("err = %v, want %q", err, c.wantErr)
 			}
-			if err := v.feed.Bookmark("2"); err != nil {
+			if err := v.feeds.Of("").Bookmark("2"); err != nil {
 				t.Fatal(err)
 			}
 			if err := v.ready(); err != nil {

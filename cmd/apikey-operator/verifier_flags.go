@@ -19,6 +19,7 @@ type verifierFlags struct {
 	metricsAddress string
 	drainDelay     time.Duration
 	maxStaleness   time.Duration
+	namespaces     []string
 	decisionLog    decisionlog.Settings
 	rateLimits     rateLimitFlags
 	grpc           grpcFlags
@@ -64,6 +65,7 @@ func (f *verifierFlags) registerFlags(command *cobra.Command) {
 		"with --decision-log=all, of how many allowed requests one is written")
 	f.rateLimits.register(flags)
 	registerMaxStaleness(flags, &f.maxStaleness)
+	registerNamespaces(flags, &f.namespaces)
 	f.registerGate(flags)
 	f.registerConnections(flags)
 	f.grpc.register(flags)
@@ -113,6 +115,9 @@ func (f *verifierFlags) validate() error {
 		return err
 	}
 	if err := validateMaxStaleness(f.maxStaleness); err != nil {
+		return err
+	}
+	if err := validateNamespaces(f.namespaces); err != nil {
 		return err
 	}
 	for _, settings := range []interface{ Validate() error }{f.gate, f.connections, f.grpc.settings, f.decisionLog, f.tls, f.tracing} {

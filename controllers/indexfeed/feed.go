@@ -27,14 +27,15 @@ type Metrics interface {
 	Undecodable(count int)
 }
 
-// Feed writes watch events into an index. Its methods are those of a reflector's store; the reflector
-// calls them one after another.
+// Feed writes watch events of a namespace, or of the whole cluster, into an index. Its methods are those of a
+// reflector's store; the reflector calls them one after another.
 type Feed struct {
-	index   *index.Index
-	metrics Metrics
-	clock   clock.PassiveClock
-	logger  *slog.Logger
-	start   time.Time
+	index     *index.Index
+	namespace string // empty for all
+	metrics   Metrics
+	clock     clock.PassiveClock
+	logger    *slog.Logger
+	start     time.Time
 
 	synced atomic.Bool
 	heard  atomic.Int64                      // when the API server was last heard from; nanoseconds after start
@@ -46,19 +47,24 @@ var (
 	_ cache.ReflectorBookmarkStore = (*Feed)(nil)
 )
 
-// New makes a feed for an index.
+// New makes a feed of all namespaces for an index, which no other feed may write into: see NewFeeds for more than one.
 func New(x *index.Index, metrics Metrics, clock clock.PassiveClock, logger *slog.Logger) *Feed {
+	return newFeed(x, metav1.NamespaceAll, metrics, clock, logger)
+}
+
+func newFeed(x *index.Index, namespace string, metrics Metrics, clock clock.PassiveClock, logger *slog.Logger) *Feed {
 	return &Feed{
-		index:   x,
-		metrics: metrics,
-		clock:   clock,
-		logger:  logger,
-		start:   clock.Now(),
-		broken:  map[types.NamespacedName]struct{}{},
+		index:     x,
+		namespace: namespace,
+		metrics:   metrics,
+		clock:     clock,
+		logger:    logger,
+		start:     clock.Now(),
+		broken:    map[types.NamespacedName]struct{}{},
 	}
 }
 
-// Synced says whether the index has held the whole content of the cluster once. It never becomes false
+// Synced says whether the index has held the whole content of what is watched once. It never becomes false
 // again: a lost API server does not stop verification.
 func (f *Feed) Synced() bool { return f.synced.Load() }
 
@@ -131,7 +137,7 @@ func (f *Feed) Delete(object any) error {
 	return nil
 }
 
-// Replace takes the whole content of the cluster, at the start and after a watch was lost for long.
+// Replace takes the whole content of what is watched, at the start and after a watch was lost for long.
 func (f *Feed) Replace(objects []any, _ string) error {
 	f.seen()
 	broken := map[types.NamespacedName]struct{}{}
@@ -146,7 +152,7 @@ func (f *Feed) Replace(objects []any, _ string) error {
 			records = append(records, e.record)
 		}
 	}
-	if err := f.index.Replace(records); err != nil {
+	if err := f.replace(records); err != nil {
 		// All others are in; failing here would only keep them from being served.
 		f.logger.Error("some ApiKeys cannot be served, so their keys are refused", "error", err.Error())
 	}
@@ -154,6 +160,13 @@ func (f *Feed) Replace(objects []any, _ string) error {
 	f.metrics.Undecodable(len(broken))
 	f.synced.Store(true)
 	return nil
+}
+
+func (f *Feed) replace(records []index.Record) error {
+	if f.namespace == metav1.NamespaceAll {
+		return f.index.Replace(records)
+	}
+	return f.index.ReplaceNamespace(f.namespace, records)
 }
 
 // Resync implements cache.ReflectorStore; there is nothing to send again.

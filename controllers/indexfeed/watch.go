@@ -3,6 +3,7 @@ package indexfeed
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,14 +26,14 @@ func backoff() *wait.Backoff {
 
 // +kubebuilder:rbac:groups=apikey-operator.dev,resources=apikeys,verbs=list;watch
 
-// Run watches the ApiKeys of all namespaces and feeds the index until the context ends. It goes on trying
-// for as long as the API server is away; what the index holds is served meanwhile.
+// Run watches the ApiKeys and feeds the index until the context ends. It goes on trying for as long as the API
+// server is away; what the index holds is served meanwhile.
 func (f *Feed) Run(ctx context.Context, config *rest.Config) error {
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("make a client for ApiKeys: %w", err)
 	}
-	apiKeys := client.Resource(v1alpha1.ApiKeyResource)
+	apiKeys := client.Resource(v1alpha1.ApiKeyResource).Namespace(f.namespace)
 	source := cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			return apiKeys.List(ctx, options)
@@ -41,7 +42,9 @@ func (f *Feed) Run(ctx context.Context, config *rest.Config) error {
 			return apiKeys.Watch(ctx, options)
 		},
 	}, client)
-	reflector := cache.NewReflectorWithOptions(source, apiobject.New(), f, cache.ReflectorOptions{Name: "apikeys", Backoff: backoff()})
+	reflector := cache.NewReflectorWithOptions(source, apiobject.New(), f, cache.ReflectorOptions{
+		Name: strings.TrimSuffix("apikeys/"+f.namespace, "/"), Backoff: backoff(),
+	})
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
