@@ -79,9 +79,10 @@ type LabelValue string
 // +kubebuilder:validation:MaxLength=1024
 type AnnotationValue string
 
-// DataTemplate is text for a Secret in which placeholders stand. The bound on their number keeps what comes of
-// all entries together below what a Secret may hold. The rules forbid rather than call the value invalid, or a refusal
-// would repeat all of it.
+// The bound on the number of placeholders keeps what comes of all entries together below what a Secret may hold. The
+// rules forbid rather than call the value invalid, or a refusal would repeat all of it.
+
+// DataTemplate is text for a Secret in which placeholders stand.
 //
 // +kubebuilder:validation:MaxLength=4096
 // +kubebuilder:validation:XValidation:rule=`self.matches(r'^([^$]|[$]+[^$(]|[$]+[(](KEY|NAME|NAMESPACE|TENANT|REVISION|EXPIRES_AT|HINT)[)])*[$]*$')`,message="may use only $(KEY), $(NAME), $(NAMESPACE), $(TENANT), $(REVISION), $(EXPIRES_AT) and $(HINT): write one of these wherever $( stands, or leave $( out",reason=FieldValueForbidden

@@ -16,10 +16,10 @@ type KeySource struct {
 	SecretRef *SecretKeySource `json:"secretRef,omitempty"`
 }
 
+// The rules on sha256 stand at its parent since a refusal by a rule on a text repeats the text, and somebody will paste
+// the key there. The bound on its length is far above 64 so that the rule's sentence is what they read.
+
 // HashSource is an imported key by its hash.
-//
-// The rules on sha256 stand here since a refusal by a rule on a text repeats the text, and somebody will paste the
-// key there. The bound on its length is far above 64 so that this sentence is what they read.
 //
 // +kubebuilder:validation:XValidation:rule="self.sha256.matches('^[0-9a-f]{64}$')",message="must be the SHA-256 of the key in 64 lower-case hexadecimal digits, never the key itself: write what printf %s \"$KEY\" | sha256sum prints before the space",fieldPath=".sha256"
 // +kubebuilder:validation:XValidation:rule="self.sha256 != 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'",message="is the SHA-256 of nothing, as the variable or file that was hashed was empty: hash the key",fieldPath=".sha256"

@@ -70,13 +70,20 @@ type ApiKeyState string
 
 // The states of an ApiKey. Where several apply, the first of Revoked, Expired, Denied, Suspended, Expiring is shown.
 const (
-	StatePending   ApiKeyState = "Pending"   // no credential was published yet
-	StateActive    ApiKeyState = "Active"    // the current credential works
-	StateExpiring  ApiKeyState = "Expiring"  // the current credential works, and expiresAt is near
-	StateExpired   ApiKeyState = "Expired"   // expiresAt has passed
-	StateSuspended ApiKeyState = "Suspended" // stopped until spec.suspended is unset
-	StateRevoked   ApiKeyState = "Revoked"   // stopped for good
-	StateDenied    ApiKeyState = "Denied"    // what is asked for was not granted
+	// StatePending: no credential was published yet.
+	StatePending ApiKeyState = "Pending"
+	// StateActive: the current credential works.
+	StateActive ApiKeyState = "Active"
+	// StateExpiring: the current credential works, and expiresAt is near.
+	StateExpiring ApiKeyState = "Expiring"
+	// StateExpired: expiresAt has passed.
+	StateExpired ApiKeyState = "Expired"
+	// StateSuspended: stopped until spec.suspended is unset.
+	StateSuspended ApiKeyState = "Suspended"
+	// StateRevoked: stopped for good.
+	StateRevoked ApiKeyState = "Revoked"
+	// StateDenied: what is asked for was not granted.
+	StateDenied ApiKeyState = "Denied"
 )
 
 // Grant is what the manager accepted of the spec.
@@ -128,9 +135,12 @@ type CredentialState string
 
 // The states of a credential. Verifiers accept all three until notAfter.
 const (
-	CredentialPending  CredentialState = "Pending"  // recorded, not yet known to be in the Secret
-	CredentialCurrent  CredentialState = "Current"  // in the Secret
-	CredentialPrevious CredentialState = "Previous" // replaced, in its grace period
+	// CredentialPending: recorded, not yet known to be in the Secret.
+	CredentialPending CredentialState = "Pending"
+	// CredentialCurrent: in the Secret.
+	CredentialCurrent CredentialState = "Current"
+	// CredentialPrevious: replaced, in its grace period.
+	CredentialPrevious CredentialState = "Previous"
 )
 
 // Cause says why a credential was issued.
@@ -140,15 +150,24 @@ type Cause string
 
 // The causes of an issue; they are also the reasons of the events that report one.
 const (
-	CauseIssued         Cause = "Issued"         // the ApiKey had no credential
-	CauseSecretLost     Cause = "SecretLost"     // the Secret was deleted
-	CauseSecretChanged  Cause = "SecretChanged"  // the Secret's value was not the current credential's
-	CauseRenewed        Cause = "Renewed"        // the ApiKey had expired and was given a later expiresAt
-	CauseRotated        Cause = "Rotated"        // spec.rotation said that it was time
-	CauseRevisionRaised Cause = "RevisionRaised" // spec.revision or spec.minRevision was raised
-	CauseRestored       Cause = "Restored"       // the status was lost, and the Secret's value was adopted in restore mode
-	CauseImported       Cause = "Imported"       // spec.source named it for the first time
-	CauseSourceChanged  Cause = "SourceChanged"  // spec.source names another one, or its Secret holds another value
+	// CauseIssued: the ApiKey had no credential.
+	CauseIssued Cause = "Issued"
+	// CauseSecretLost: the Secret was deleted.
+	CauseSecretLost Cause = "SecretLost"
+	// CauseSecretChanged: the Secret's value was not the current credential's.
+	CauseSecretChanged Cause = "SecretChanged"
+	// CauseRenewed: the ApiKey had expired and was given a later expiresAt.
+	CauseRenewed Cause = "Renewed"
+	// CauseRotated: spec.rotation said that it was time.
+	CauseRotated Cause = "Rotated"
+	// CauseRevisionRaised: spec.revision or spec.minRevision was raised.
+	CauseRevisionRaised Cause = "RevisionRaised"
+	// CauseRestored: the status was lost, and the Secret's value was adopted in restore mode.
+	CauseRestored Cause = "Restored"
+	// CauseImported: spec.source named it for the first time.
+	CauseImported Cause = "Imported"
+	// CauseSourceChanged: spec.source names another one, or its Secret holds another value.
+	CauseSourceChanged Cause = "SourceChanged"
 )
 
 // Credential is one issued secret value, by its hash.

@@ -4,10 +4,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// The rules on the whole object are those that need the name or the status beside the spec. What is said here, and not
+// right above a type, is for those who change it: it stands in no definition and no reference.
+
 // ApiKey asks for an API key. The spec is the request, the status is what was granted: a key works
 // only while the grant in the status allows it and the spec still asks for it.
-//
-// The rules on the whole object are those that need the name or the status beside the spec.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -25,7 +26,7 @@ import (
 // +kubebuilder:selectablefield:JSONPath=`.status.state`
 // +kubebuilder:selectablefield:JSONPath=`.status.hint`
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.credentials) || size(oldSelf.status.credentials) == 0 || (has(self.spec.secret) && has(self.spec.secret.name) && size(self.spec.secret.name) > 0 ? self.spec.secret.name : self.metadata.name) == (has(oldSelf.spec.secret) && has(oldSelf.spec.secret.name) && size(oldSelf.spec.secret.name) > 0 ? oldSelf.spec.secret.name : oldSelf.metadata.name)",message="may not change once a credential was issued: put the old name back, or create another ApiKey",reason=FieldValueForbidden,fieldPath=".spec.secret.name"
-// +kubebuilder:validation:XValidation:rule="82 + size(self.metadata.name) + (has(self.spec.tenant) ? size(self.spec.tenant) : 0) + (has(self.spec.permissions) ? self.spec.permissions.map(p, size(p) + 1).sum() : 0) + (has(self.spec.scopes) ? self.spec.scopes.map(d, size(d) + 1 + self.spec.scopes[d].map(v, size(v) + 1).sum()).sum() : 0) <= 2560",messageExpression="'the identity headers of this key could take %d bytes, and 2560 fit in what proxies read: shorten or drop permissions or scopes, or ask for a wildcard such as customers:*'.format([82 + size(self.metadata.name) + (has(self.spec.tenant) ? size(self.spec.tenant) : 0) + (has(self.spec.permissions) ? self.spec.permissions.map(p, size(p) + 1).sum() : 0) + (has(self.spec.scopes) ? self.spec.scopes.map(d, size(d) + 1 + self.spec.scopes[d].map(v, size(v) + 1).sum()).sum() : 0)])",fieldPath=".spec"
+// +kubebuilder:validation:XValidation:rule="82 + size(self.metadata.name) + (has(self.spec.tenant) ? size(self.spec.tenant) : 0) + (has(self.spec.permissions) ? self.spec.permissions.map(p, size(p) + 1).sum() : 0) + (has(self.spec.scopes) ? self.spec.scopes.map(d, size(d) + 1 + self.spec.scopes[d].map(v, size(v) + 1).sum()).sum() : 0) <= 2560",message="the identity headers of this key could take more than the 2560 bytes that fit in what proxies read: shorten or drop permissions or scopes, or ask for a wildcard such as customers:*",messageExpression="'the identity headers of this key could take %d bytes, and 2560 fit in what proxies read: shorten or drop permissions or scopes, or ask for a wildcard such as customers:*'.format([82 + size(self.metadata.name) + (has(self.spec.tenant) ? size(self.spec.tenant) : 0) + (has(self.spec.permissions) ? self.spec.permissions.map(p, size(p) + 1).sum() : 0) + (has(self.spec.scopes) ? self.spec.scopes.map(d, size(d) + 1 + self.spec.scopes[d].map(v, size(v) + 1).sum()).sum() : 0)])",fieldPath=".spec"
 type ApiKey struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -41,10 +42,10 @@ type ApiKey struct {
 	Status ApiKeyStatus `json:"status,omitempty"`
 }
 
-// ApiKeySpec is the request.
-//
-// Rules that forbid unsetting a field stand here, not on the field: a rule on the field is not asked
+// Rules that forbid unsetting a field stand at the spec, not on the field: a rule on the field is not asked
 // when the field is removed, so it could be got round by removing it first. So do rules on what may stand together.
+
+// ApiKeySpec is the request.
 //
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.revoked) || !oldSelf.revoked || (has(self.revoked) && self.revoked)",message="may not be unset, a revoked key stays revoked: put revoked: true back, or create another ApiKey",reason=FieldValueForbidden,fieldPath=".revoked"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.revision) || (has(self.revision) && self.revision >= oldSelf.revision)",message="may not be lowered or unset: put the old value back, or write a higher one to rotate again",messageExpression="'may not be lowered or unset: put %d back, or write a higher one to rotate again'.format([oldSelf.revision])",reason=FieldValueForbidden,fieldPath=".revision"
@@ -174,11 +175,11 @@ type ApiKeySpec struct {
 	Source *KeySource `json:"source,omitempty"`
 }
 
-// Rotation says when a credential is replaced. At most one of every and schedule is given; with neither
-// only the grace period is set.
-//
 // The rule that compares two durations looks first whether they are any: each says for itself what is wrong
 // with it.
+
+// Rotation says when a credential is replaced. At most one of every and schedule is given; with neither
+// only the grace period is set.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.every) || !has(self.schedule)",message="may not be given with every: keep every for an age such as 2160h, or schedule for times such as '0 3 1 * *'",reason=FieldValueForbidden,fieldPath=".schedule"
 // +kubebuilder:validation:XValidation:rule="!has(self.timeZone) || has(self.schedule)",message="may be given only with schedule: leave timeZone out, or give a schedule such as '0 3 1 * *'",reason=FieldValueForbidden,fieldPath=".timeZone"

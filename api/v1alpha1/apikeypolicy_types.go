@@ -115,9 +115,9 @@ type ApiKeyPolicySpec struct {
 	Enforcement Enforcement `json:"enforcement,omitempty"`
 }
 
+// The bounds of the selector keep the rules on it affordable.
+
 // NamespaceSelector selects namespaces as label selectors do: a namespace must satisfy all that is given.
-//
-// Its bounds keep the rules on it affordable.
 type NamespaceSelector struct {
 	// matchLabels are labels that a namespace must have, with these values. At most 32.
 	// +kubebuilder:validation:MaxProperties=32
@@ -219,8 +219,10 @@ type Enforcement string
 
 // The enforcements of a policy.
 const (
-	EnforcementDeny Enforcement = "Deny" // what it does not admit gets nothing by it
-	EnforcementWarn Enforcement = "Warn" // what it would refuse is reported, and that is all
+	// EnforcementDeny: what it does not admit gets nothing by it.
+	EnforcementDeny Enforcement = "Deny"
+	// EnforcementWarn: what it would refuse is reported, and that is all.
+	EnforcementWarn Enforcement = "Warn"
 )
 
 // ApiKeyPolicyStatus is what a policy does at present. ApiKeys that are being deleted or revoked do not count.
