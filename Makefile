@@ -55,15 +55,16 @@ verify: ## Regenerate, and check formatting, vet, lint, vulnerabilities, go.mod 
 	@hack/step.sh verify hack/verify.sh
 
 .PHONY: generate
-generate: ## Generate deep-copy code, CRDs, RBAC roles and the API reference from the Go sources.
-	@tools=$$(hack/build-tools.sh); reference=$$(hack/build-tools.sh reference); \
+generate: ## Generate deep-copy code, CRDs, RBAC roles and the API reference from the Go sources, and what of the chart comes from them.
+	@tools=$$(hack/build-tools.sh); reference=$$(hack/build-tools.sh reference); charts=$$(hack/build-tools.sh charts); \
 	controller_gen() { hack/step.sh "controller-gen $${1%%,*}" $$tools/controller-gen "$$@"; }; \
 	controller_gen object paths=./api/...; \
 	controller_gen crd paths=./api/... output:crd:dir=config/crd/bases; \
 	controller_gen rbac:roleName=apikey-operator-manager,fileName=manager_role.yaml paths=./controllers/apikey paths=./controllers/policy paths=./controllers/webhookcert output:rbac:dir=config/rbac; \
 	controller_gen rbac:roleName=apikey-operator-verifier,fileName=verifier_role.yaml paths=./controllers/indexfeed output:rbac:dir=config/rbac; \
 	hack/step.sh "crd-ref-docs" $$reference/crd-ref-docs --log-level=ERROR --source-path=api/v1alpha1 --config=hack/reference/config.yaml \
-		--templates-dir=hack/reference --renderer=markdown --output-path=docs/reference/api.md
+		--templates-dir=hack/reference --renderer=markdown --output-path=docs/reference/api.md; \
+	hack/step.sh "copies and README of the chart" hack/generate-chart.sh $$charts/helm-docs
 
 .PHONY: fmt
 fmt: ## Format the Go sources.

@@ -9,7 +9,7 @@ make=${MAKE:-make}
 
 # fingerprints prints a hash and the name of each file that generating may write.
 fingerprints() {
-	git ls-files --cached --others --exclude-standard -- 'api/*' 'config/*' 'docs/reference/*' | LC_ALL=C sort -u | while read -r file; do
+	git ls-files --cached --others --exclude-standard -- 'api/*' 'charts/*' 'config/*' 'docs/reference/*' | LC_ALL=C sort -u | while read -r file; do
 		# A file that was deleted and not committed yet is listed, too.
 		[[ -f $file ]] && printf '%s %s\n' "$(git hash-object "$file")" "$file"
 	done || true
