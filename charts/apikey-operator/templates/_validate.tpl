@@ -99,15 +99,17 @@ verifier.autoscaling: utilization is a part of verifier.resources.requests.cpu: 
 {{- end }}
 {{- end -}}
 
-{{/* A budget that lets no pod go makes every drain of a node wait for ever. */}}
+{{/* A budget that lets no pod go makes every drain of a node wait for ever. Parts are rounded up, as Kubernetes does. */}}
 {{- define "apikey-operator.validate.budget" -}}
 {{- if .budget.enabled }}
 {{- $min := .budget.minAvailable }}
-{{- if kindIs "invalid" $min }}
-{{- if has (toString .budget.maxUnavailable) (list "0" "0%") }}
-{{ .name }}.podDisruptionBudget.maxUnavailable: {{ .budget.maxUnavailable }} lets no pod be evicted, so that no node can be drained: give 1 or more
+{{- $needed := $min }}
+{{- if hasSuffix "%" (toString $min) }}
+{{- $needed = div (add 99 (mul .replicas (trimSuffix "%" $min | int))) 100 }}
 {{- end }}
-{{- else if or (eq "100%" (toString $min)) (and (not (kindIs "string" $min)) (ge (int $min) .replicas)) }}
+{{- if and (kindIs "invalid" $min) (has (toString .budget.maxUnavailable) (list "0" "0%")) }}
+{{ .name }}.podDisruptionBudget.maxUnavailable: {{ .budget.maxUnavailable }} lets no pod be evicted, so that no node can be drained: give 1 or more
+{{- else if and (not (kindIs "invalid" $min)) (ge (int $needed) .replicas) (gt .replicas 0) }}
 {{ .name }}.podDisruptionBudget.minAvailable: {{ $min }} of {{ .replicas }} lets no pod be evicted, so that no node can be drained: give less, or have more replicas
 {{- end }}
 {{- end }}
