@@ -25,12 +25,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
-{{/* The name and namespace of an object of one component, with its labels. */}}
+{{/* The name and namespace of an object of one component, with its labels and perhaps further ones: the above with "name" and "labels". */}}
 {{- define "apikey-operator.metadata" -}}
 name: {{ .name | default (printf "apikey-operator-%s" .component) }}
 namespace: {{ .root.Release.Namespace | quote }}
 labels:
-  {{- include "apikey-operator.componentLabels" . | nindent 2 }}
+  {{- include "apikey-operator.componentLabels" . | fromYaml | merge (dict) (.labels | default dict) | toYaml | nindent 2 }}
 {{- end -}}
 
 {{- define "apikey-operator.image" -}}

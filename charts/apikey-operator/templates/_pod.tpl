@@ -7,10 +7,7 @@ labels:
   {{- toYaml . | nindent 2 }}
   {{- end }}
 annotations:
-  kubectl.kubernetes.io/default-container: {{ .component }}
-  {{- with .values.podAnnotations }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- dict "kubectl.kubernetes.io/default-container" .component | merge (dict) .values.podAnnotations | toYaml | nindent 2 }}
 {{- end -}}
 
 {{/* The image names its user, 65532, so that platforms which choose one for each namespace may. */}}
