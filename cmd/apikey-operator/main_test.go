@@ -67,6 +67,19 @@ func TestACommandLineThatMakesNoSenseStopsWithOneLineAndExitCode2(t *testing.T) 
 		"no namespace for the webhook's certificates": {
 			[]string{"manager", "--leader-elect=false", "--kubeconfig", kubeconfig(t)}, "--webhook-bind-address=0",
 		},
+		"a namespace of no name":  {[]string{"verifier", "--watch-namespaces", "team-a,Team_B"}, `"Team_B" is no name of a namespace`},
+		"a namespace left out":    {[]string{"verifier", "--watch-namespaces", "team-a,,team-b"}, `"" is no name of a namespace`},
+		"a namespace twice":       {[]string{"verifier", "--watch-namespaces", "a,b", "--watch-namespaces", "a"}, "a is listed twice"},
+		"too many namespaces":     {[]string{"verifier", "--watch-namespaces", "n" + strings.Repeat(",n", 100)}, "101 are too many: give 100 at most"},
+		"a manager's namespace":   {[]string{"manager", "--leader-elect=false", "--watch-namespaces", "*"}, `"*" is no name of a namespace`},
+		"namespaces and policies": {[]string{"manager", "--leader-elect=false", "--watch-namespaces=a", "--webhook-bind-address=0"}, "--default-policy: give allow"},
+		"namespaces and a webhook": {
+			[]string{"manager", "--leader-elect=false", "--watch-namespaces=a", "--default-policy=allow"}, "--webhook-bind-address: give 0",
+		},
+		"namespaces and a webhook with certificates": {
+			[]string{"manager", "--leader-elect=false", "--watch-namespaces=a", "--default-policy=allow", "--webhook-cert-dir=/certs"},
+			"--webhook-bind-address: give 0",
+		},
 		"no such kubeconfig": {[]string{"verifier", "--kubeconfig", "/nowhere/kubeconfig"}, "--kubeconfig"},
 		"a kubeconfig that is not one": {
 			[]string{"manager", "--leader-elect=false", "--webhook-bind-address=0", "--kubeconfig", notAKubeconfig(t)}, "--kubeconfig",

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -66,6 +67,7 @@ type managerFlags struct {
 	qps                     float32
 	burst                   int
 	webhook                 webhookFlags
+	namespaces              []string
 }
 
 // defaultPolicy is a default by its name.
@@ -125,6 +127,7 @@ func newManagerCommand() *cobra.Command {
 		"how many requests a second to send to the API server at most, 20 to 10000, those for the lease apart; rotations that are due wait for their turn")
 	flags.IntVar(&f.burst, "kube-api-burst", 400, "how many requests to send at once after a quiet time")
 	f.webhook.register(flags)
+	registerNamespaces(flags, &f.namespaces)
 	return command
 }
 
@@ -150,7 +153,26 @@ func (f *managerFlags) validate() error {
 		return usagef("--leader-election-namespace: say in which namespace the lease is, since this is no pod; " +
 			"or give --leader-elect=false where there is never a second manager")
 	}
+	if err := f.validateNamespaces(); err != nil {
+		return err
+	}
 	return f.webhook.validate(f.namespace())
+}
+
+// validateNamespaces refuses what a manager has no right to that looks after some namespaces.
+func (f *managerFlags) validateNamespaces() error {
+	if err := validateNamespaces(f.namespaces); err != nil || len(f.namespaces) == 0 {
+		return err
+	}
+	if policyengine.Default(f.defaultPolicy) != policyengine.AllowByDefault {
+		return usagef("--default-policy: give allow with --watch-namespaces: ApiKeyPolicies stand in no namespace, so none is read, and deny " +
+			"would refuse every ApiKey")
+	}
+	if f.webhook.enabled() {
+		return usagef("--webhook-bind-address: give 0 with --watch-namespaces: the webhook goes by ApiKeyPolicies, and puts its CA into webhook " +
+			"configurations; both take rights in the whole cluster")
+	}
+	return nil
 }
 
 // podNamespaceFile holds a pod's namespace.
@@ -181,7 +203,7 @@ func runManager(ctx context.Context, f *managerFlags) error {
 	if err != nil {
 		return fmt.Errorf("set the manager up: %w", err)
 	}
-	book := policy.NewBook(manager.GetClient(), policyengine.Default(f.defaultPolicy))
+	book := f.newBook(manager.GetClient())
 	if err := f.addControllers(ctx, manager, book, &offset); err != nil {
 		return err
 	}
@@ -197,15 +219,26 @@ func runManager(ctx context.Context, f *managerFlags) error {
 	if f.restoreMode {
 		logger.Warn("restore mode: keys are taken over from Secrets whose ApiKey has no status; switch it off when the restore is done")
 	}
-	logger.Info("starting the manager", "version", version)
+	logger.Info("starting the manager", "version", version, "namespaces", whereabouts(f.namespaces))
 	return manager.Start(ctx)
+}
+
+// newBook judges by the cluster's policies, or by the default alone where only namespaces may be read.
+func (f *managerFlags) newBook(reader client.Reader) *policy.Book {
+	byDefault := policyengine.Default(f.defaultPolicy)
+	if len(f.namespaces) > 0 {
+		return policy.NewBlankBook(byDefault)
+	}
+	return policy.NewBook(reader, byDefault)
 }
 
 func (f *managerFlags) managerOptions() ctrl.Options {
 	lease, renew, retry := leaseDuration, renewDeadline, retryPeriod
+	caches := apikey.CacheOptions()
+	caches.DefaultNamespaces = cached(f.namespaces)
 	return ctrl.Options{
 		Scheme:                  newScheme(),
-		Cache:                   apikey.CacheOptions(),
+		Cache:                   caches,
 		Client:                  apikey.ClientOptions(),
 		Metrics:                 metricsserver.Options{BindAddress: f.metricsAddress},
 		HealthProbeBindAddress:  f.healthAddress,
@@ -243,9 +276,11 @@ func (f *managerFlags) addControllers(ctx context.Context, manager ctrl.Manager,
 	if err := reconciler.SetupWithManager(ctx, manager, book); err != nil {
 		return fmt.Errorf("set the controller of ApiKeys up: %w", err)
 	}
-	policies := &policy.Reconciler{Book: book, Writer: manager.GetClient(), Clock: clock.RealClock{}, Recount: recount}
-	if err := policies.SetupWithManager(manager); err != nil {
-		return fmt.Errorf("set the controller of ApiKeyPolicies up: %w", err)
+	if !book.IsBlank() {
+		policies := &policy.Reconciler{Book: book, Writer: manager.GetClient(), Clock: clock.RealClock{}, Recount: recount}
+		if err := policies.SetupWithManager(manager); err != nil {
+			return fmt.Errorf("set the controller of ApiKeyPolicies up: %w", err)
+		}
 	}
 	if err := metrics.Registry.Register(apikey.NewClockGauge(offset.Get)); err != nil {
 		return err

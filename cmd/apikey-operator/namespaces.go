@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 )
@@ -33,9 +34,9 @@ func validateNamespaces(namespaces []string) error {
 	return nil
 }
 
-// whereabouts names namespaces for people; empty names stand for the whole cluster.
+// whereabouts names namespaces for people; none, or an empty name, stands for the whole cluster.
 func whereabouts(namespaces []string) string {
-	if slices.Contains(namespaces, "") {
+	if len(namespaces) == 0 || slices.Contains(namespaces, metav1.NamespaceAll) {
 		return "the cluster"
 	}
 	return "namespace " + strings.Join(namespaces, ", namespace ")

@@ -88,25 +88,27 @@ func stripNamespace(object any) (any, error) {
 }
 
 // SetupWithManager starts the controller with a manager: on ApiKeys, on the metadata of Secrets, and on the policies
-// and labels of namespaces by which a book judges.
+// and labels of namespaces by which a book judges, unless it is blank.
 func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager, book *policy.Book) error {
 	for name, values := range Indexes {
 		if err := manager.GetFieldIndexer().IndexField(ctx, apiobject.New(), name, values); err != nil {
 			return fmt.Errorf("index ApiKeys by %s: %w", name, err)
 		}
 	}
-	return ctrl.NewControllerManagedBy(manager).
+	c := ctrl.NewControllerManagedBy(manager).
 		Named("apikey").
 		For(apiobject.New(), builder.WithPredicates(predicate.Funcs{UpdateFunc: matters})).
 		Watches(apiobject.New(), r.rivals()).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.wantersOf)).
-		WatchesMetadata(&corev1.Namespace{}, book.ApiKeysOfNamespaces(), builder.WithPredicates(policy.LabelsChanged)).
-		Watches(apiobject.NewPolicy(), book.ApiKeysOfPolicies()).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrency,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
-		}).
-		Complete(r)
+		})
+	if !book.IsBlank() {
+		c = c.WatchesMetadata(&corev1.Namespace{}, book.ApiKeysOfNamespaces(), builder.WithPredicates(policy.LabelsChanged)).
+			Watches(apiobject.NewPolicy(), book.ApiKeysOfPolicies())
+	}
+	return c.Complete(r)
 }
 
 // matters leaves out updates that only tell of an outcome: the manager writes conditions itself, and must
