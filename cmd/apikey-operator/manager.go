@@ -285,7 +285,7 @@ func (f *managerFlags) addControllers(ctx context.Context, manager ctrl.Manager,
 	if err := metrics.Registry.Register(apikey.NewClockGauge(offset.Get)); err != nil {
 		return err
 	}
-	return metrics.Registry.Register(apikey.NewCollector(manager.GetClient()))
+	return metrics.Registry.Register(apikey.NewCollector(manager.GetClient(), clock.RealClock{}))
 }
 
 func newScheme() *runtime.Scheme {

@@ -80,7 +80,7 @@ func newVerifier(ctx context.Context, f *verifierFlags, logger *slog.Logger) (*v
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	x := index.New()
-	metrics := verifiermetrics.New(registry, x.Stats)
+	metrics := verifiermetrics.New(registry, x.Stats, time.Now)
 	feeds := indexfeed.NewFeeds(x, f.namespaces, metrics, clock.RealClock{}, logger)
 	decisions, err := decisionlog.New(f.decisionLog, os.Stdout, time.Now(), logger)
 	if err != nil {
@@ -121,6 +121,7 @@ func newVerifier(ctx context.Context, f *verifierFlags, logger *slog.Logger) (*v
 		limits: limits, tls: proxyTLS, tracer: tracer,
 	}
 	verifiermetrics.RegisterFeed(registry, feeds.Staleness, v.offset.Get)
+	verifiermetrics.RegisterReady(registry, func() bool { return v.ready() == nil })
 	v.grpc, err = f.grpc.newServer(g, f.connections, proxyTLS, func() bool { return v.ready() == nil })
 	return v, err
 }

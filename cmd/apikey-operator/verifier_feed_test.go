@@ -14,8 +14,9 @@ import (
 // silent is told of the feed and says nothing.
 type silent struct{}
 
-func (silent) EventSeen(float64) {}
-func (silent) Undecodable(int)   {}
+func (silent) EventSeen(float64)        {}
+func (silent) Undecodable(int)          {}
+func (silent) Propagated(time.Duration) {}
 
 func TestAVerifierThatHasHeardNothingForTooLongIsNotReady(t *testing.T) {
 	cases := map[string]struct {

@@ -120,6 +120,9 @@ func (f *webhookFlags) newServer(ctx context.Context, manager ctrl.Manager, name
 	if err != nil {
 		return nil, err
 	}
+	if err := metrics.Registry.Register(webhookcert.NewExpiryCollector(getCertificate)); err != nil {
+		return nil, err
+	}
 	host, portText, err := net.SplitHostPort(f.address)
 	if err != nil {
 		return nil, err

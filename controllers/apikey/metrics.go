@@ -1,18 +1,12 @@
 package apikey
 
 import (
-	"context"
-	"maps"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
-	"github.com/apikey-operator/apikey-operator/controllers/apiobject"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 )
 
@@ -30,11 +24,11 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		issued: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "apikey_operator_credentials_published_total",
-			Help: "Credentials that became the current one of their ApiKey, by cause.",
+			Help: "Credentials that became the current one of their ApiKey, by cause. SecretLost and SecretChanged tell of somebody else's hand; Restored stands still outside a restore.",
 		}, []string{"cause"}),
 		publishFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "apikey_operator_publish_failures_total",
-			Help: "Writes of a Secret that the API server refused, changed or did not answer, races apart.",
+			Help: "Writes of a Secret that the API server refused, changed or did not answer, races apart; kubectl describe apikey says why.",
 		}),
 		unreadables: map[types.NamespacedName]struct{}{},
 	}
@@ -72,65 +66,4 @@ func (m *Metrics) readable(name types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.unreadables, name)
-}
-
-// Collector computes the gauge over all ApiKeys when it is asked for, so that no series outlives its
-// objects.
-type Collector struct {
-	cached client.Reader
-	states *prometheus.Desc
-}
-
-// NewCollector makes a collector that counts the ApiKeys of a cache.
-func NewCollector(cached client.Reader) *Collector {
-	return &Collector{
-		cached: cached,
-		states: prometheus.NewDesc("apikey_operator_apikeys",
-			"ApiKeys by state; Unknown are those that the manager has not looked at.", []string{"state"}, nil),
-	}
-}
-
-// Describe implements prometheus.Collector.
-func (c *Collector) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- c.states }
-
-// scrapeTimeout bounds a scrape that comes before the cache is filled.
-const scrapeTimeout = time.Second
-
-// Collect implements prometheus.Collector. Before the cache is filled there is nothing to tell; an error
-// would cost the scrape all other metrics too.
-func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
-	defer cancel()
-	list := apiobject.NewList()
-	if err := c.cached.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-		return
-	}
-	for state, n := range countStates(list.Items) {
-		metrics <- prometheus.MustNewConstMetric(c.states, prometheus.GaugeValue, float64(n), state)
-	}
-}
-
-const unknownState = "Unknown"
-
-var knownStates = map[string]int{
-	string(v1alpha1.StatePending):   0,
-	string(v1alpha1.StateActive):    0,
-	string(v1alpha1.StateExpiring):  0,
-	string(v1alpha1.StateExpired):   0,
-	string(v1alpha1.StateDenied):    0,
-	string(v1alpha1.StateSuspended): 0,
-	string(v1alpha1.StateRevoked):   0,
-	unknownState:                    0,
-}
-
-func countStates(objects []unstructured.Unstructured) map[string]int {
-	states := maps.Clone(knownStates)
-	for i := range objects {
-		state, _, _ := unstructured.NestedString(objects[i].Object, "status", "state")
-		if _, known := states[state]; !known {
-			state = unknownState
-		}
-		states[state]++
-	}
-	return states
 }

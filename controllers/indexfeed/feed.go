@@ -25,6 +25,9 @@ type Metrics interface {
 	EventSeen(unixSeconds float64)
 	// Undecodable is told how many ApiKeys cannot be served because they cannot be read.
 	Undecodable(count int)
+	// Propagated is told how long a new credential took from its record, which holds whole seconds, until it is served. By
+	// clocks that differ that may be less than nothing.
+	Propagated(took time.Duration)
 }
 
 // Feed writes watch events of a namespace, or of the whole cluster, into an index. Its methods are those of a
@@ -142,6 +145,7 @@ func (f *Feed) Replace(objects []any, _ string) error {
 	f.seen()
 	broken := map[types.NamespacedName]struct{}{}
 	records := make([]index.Record, 0, len(objects))
+	var issued []time.Time
 	for _, object := range objects {
 		e := toEntry(object)
 		switch {
@@ -150,12 +154,14 @@ func (f *Feed) Replace(objects []any, _ string) error {
 			broken[e.name()] = struct{}{}
 		case !e.gone:
 			records = append(records, e.record)
+			issued = append(issued, f.unseen(e)...)
 		}
 	}
 	if err := f.replace(records); err != nil {
 		// All others are in; failing here would only keep them from being served.
 		f.logger.Error("some ApiKeys cannot be served, so their keys are refused", "error", err.Error())
 	}
+	f.tellPropagation(issued)
 	f.broken = broken
 	f.metrics.Undecodable(len(broken))
 	f.synced.Store(true)
@@ -181,7 +187,10 @@ func (f *Feed) Bookmark(string) error {
 func (f *Feed) set(e *entry) {
 	f.seen()
 	if e.err == nil && !e.gone {
-		e.err = f.index.Set(e.record)
+		issued := f.unseen(e)
+		if e.err = f.index.Set(e.record); e.err == nil {
+			f.tellPropagation(issued)
+		}
 	} else {
 		f.index.Delete(e.Namespace, e.Name)
 	}
@@ -189,6 +198,28 @@ func (f *Feed) set(e *entry) {
 		f.nameOnce(e)
 	} else {
 		f.mend(e.name())
+	}
+}
+
+// unseen is when those credentials of an ApiKey were recorded that are not in the index yet. There are none before the first
+// sync, when all are, nor of an ApiKey that could not be read before: theirs are old.
+func (f *Feed) unseen(e *entry) []time.Time {
+	if _, broken := f.broken[e.name()]; broken || !f.Synced() {
+		return nil
+	}
+	var issued []time.Time
+	for i := range e.record.Credentials {
+		c := &e.record.Credentials[i]
+		if _, seen := f.index.Find(c.Hash); !seen {
+			issued = append(issued, c.IssuedAt)
+		}
+	}
+	return issued
+}
+
+func (f *Feed) tellPropagation(issued []time.Time) {
+	for _, at := range issued {
+		f.metrics.Propagated(f.clock.Now().Sub(at))
 	}
 }
 

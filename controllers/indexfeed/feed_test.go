@@ -23,20 +23,23 @@ type bench struct {
 	index  *index.Index
 	feed   *indexfeed.Feed
 	log    bytes.Buffer
+	clock  *clocktesting.FakePassiveClock
 	events int
 	broken int
+	took   []time.Duration // until credentials were served
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{t: t, index: index.New()}
-	clock := clocktesting.NewFakePassiveClock(time.Date(2027, 1, 10, 12, 0, 0, 0, time.UTC))
-	b.feed = indexfeed.New(b.index, b, clock, slog.New(slog.NewTextHandler(&b.log, nil)))
+	b.clock = clocktesting.NewFakePassiveClock(time.Date(2027, 1, 10, 12, 0, 0, 0, time.UTC))
+	b.feed = indexfeed.New(b.index, b, b.clock, slog.New(slog.NewTextHandler(&b.log, nil)))
 	return b
 }
 
-func (b *bench) EventSeen(float64)     { b.events++ }
-func (b *bench) Undecodable(count int) { b.broken = count }
+func (b *bench) EventSeen(float64)             { b.events++ }
+func (b *bench) Undecodable(count int)         { b.broken = count }
+func (b *bench) Propagated(took time.Duration) { b.took = append(b.took, took) }
 
 // hash stands for the key of a name.
 func hash(name string) keys.Hash { return keys.HashV1("key of " + name) }

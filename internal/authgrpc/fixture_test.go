@@ -229,6 +229,8 @@ func (r *recorder) Panicked() {
 	r.panics++
 }
 
+func (*recorder) ExpiringKeyUsed(string, string, int64) {}
+
 func (r *recorder) counts() map[string]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -25,7 +25,13 @@ type Metrics interface {
 	InvalidRequirement()
 	// Panicked is told of each request that was refused because answering it failed.
 	Panicked()
+	// ExpiringKeyUsed is told of each allowed request of an ApiKey that ends within ExpiresSoon, and when that is, in
+	// nanoseconds since the Unix epoch. The names are valid during the call alone.
+	ExpiringKeyUsed(namespace, name string, end int64)
 }
+
+// ExpiresSoon is how long before the end of an ApiKey its allowed requests are told of one by one.
+const ExpiresSoon = 14 * 24 * time.Hour
 
 // Tracer makes a span of each question; nil where nobody traces.
 type Tracer interface {
@@ -166,11 +172,22 @@ func (q *Question) Done() {
 		g.config.Metrics.InvalidRequirement()
 	}
 	r.decided(q.Reason, g.config.Now().Sub(q.started))
+	if q.Reason == authn.Allowed && q.Key.NotAfter()-q.started.UnixNano() < int64(ExpiresSoon) {
+		q.tellExpiring()
+	}
 	if g.config.Log != nil {
 		g.config.Log.Write(q.Reason, q.started, q)
 	}
 	if q.span != nil {
 		q.endSpan()
+	}
+}
+
+// tellExpiring leaves out a credential that alone ends soon, since another one has taken its place. One that never ends can only
+// be here by a clock that stands before 1970.
+func (q *Question) tellExpiring() {
+	if end := q.Key.NotAfter(); end != index.Never && !q.Key.EndsEarly() {
+		q.route.gate.config.Metrics.ExpiringKeyUsed(q.Key.Namespace(), q.Key.Name(), end)
 	}
 }
 

@@ -87,6 +87,8 @@ func (uncounted) Decisions(string) func(authn.Reason, time.Duration) {
 func (uncounted) InvalidRequirement() {}
 func (uncounted) Panicked()           {}
 
+func (uncounted) ExpiringKeyUsed(string, string, int64) {}
+
 func TestTheDecisionLogTellsOfWhomAndWhatButNeverTheKey(t *testing.T) {
 	fill := func(key string) func(*Question) {
 		return func(q *Question) {

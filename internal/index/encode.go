@@ -54,6 +54,9 @@ func (e *encoded) of(credential Credential, d digest, grant place) claim {
 	rank := rankOf(e.record, credential.IssuedAt)
 	c.names += string(rank[:])
 	c.notAfter = endOf(credential.NotAfter, e.record.NotAfter)
+	if c.notAfter < endOf(e.record.NotAfter) {
+		c.state |= endsEarly
+	}
 	c.revision = credential.Revision
 	c.grant = grant
 	return c
@@ -120,10 +123,10 @@ func rankUID(uid string) (rank [16]byte) {
 	return [16]byte(sum[:])
 }
 
-// endOf is when a credential of an ApiKey ends: the earlier of the two, zero standing for never.
-func endOf(credential, apiKey time.Time) int64 {
+// endOf is the earliest of times, zero standing for never.
+func endOf(times ...time.Time) int64 {
 	end := int64(Never)
-	for _, t := range [...]time.Time{credential, apiKey} {
+	for _, t := range times {
 		if !t.IsZero() {
 			end = min(end, unixNano(t))
 		}

@@ -31,6 +31,9 @@ func (f Found) NotGranted() bool { return f.slot.is(notGranted) }
 // Imported reports whether the key is an imported or referenced one, not a generated one.
 func (f Found) Imported() bool { return f.slot.is(imported) }
 
+// EndsEarly reports whether NotAfter is the credential's own end, as of one in its grace period, and its ApiKey's comes later.
+func (f Found) EndsEarly() bool { return f.slot.is(endsEarly) }
+
 // Permissions is Entry.Permissions.
 func (f Found) Permissions() string { return permissionsOf(f.grant()) }
 

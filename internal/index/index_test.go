@@ -300,3 +300,28 @@ func TestTheContentOfANamespaceCannotSpeakForAnother(t *testing.T) {
 		}
 	}
 }
+
+func TestACredentialThatEndsBeforeItsApiKeyEndsEarly(t *testing.T) {
+	tests := map[string]struct {
+		apiKey, credential time.Time
+		want               bool
+	}{
+		"neither ends":                {time.Time{}, time.Time{}, false},
+		"the ApiKey ends":             {noon, time.Time{}, false},
+		"the credential ends":         {time.Time{}, noon, true},
+		"the credential ends earlier": {noon.Add(1), noon, true},
+		"both end at once":            {noon, noon, false},
+		"the ApiKey ends earlier":     {noon, noon.Add(1), false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			x := index.New()
+			if err := x.Set(ending(test.apiKey, test.credential)); err != nil {
+				t.Fatal(err)
+			}
+			if found, ok := x.Find(hash(1)); !ok || found.EndsEarly() != test.want {
+				t.Errorf("found: %t, ends early: %t, want %t", ok, found.EndsEarly(), test.want)
+			}
+		})
+	}
+}

@@ -27,7 +27,8 @@ const (
 	suspended
 	expired
 	notGranted
-	imported // the hash is an imported one
+	imported  // the hash is an imported one
+	endsEarly // the credential ends before its ApiKey does
 )
 
 func (s *slot) is(flag state) bool { return s.state&flag != 0 }

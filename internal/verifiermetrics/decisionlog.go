@@ -16,7 +16,7 @@ type DecisionLog interface {
 func RegisterDecisionLog(registerer prometheus.Registerer, log DecisionLog) {
 	for r := range authn.ReasonCount {
 		reason := authn.Reason(r)
-		o := options("decision_log_suppressed_total", "Decisions that were not logged since there were too many with their reason.")
+		o := options("decision_log_suppressed_total", "Decisions that were not logged since there were more than 10 a second with their reason.")
 		o.ConstLabels = prometheus.Labels{"reason": reason.String()}
 		registerer.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts(o), func() float64 { return float64(log.Suppressed(reason)) }))
 	}

@@ -34,7 +34,7 @@ func TestWhatTheDecisionLogLeftOutIsAskedAtEachScrape(t *testing.T) {
 # HELP apikey_operator_verifier_decision_log_dropped_total Lines of the decision log that were lost since its output was too slow or failed.
 # TYPE apikey_operator_verifier_decision_log_dropped_total counter
 apikey_operator_verifier_decision_log_dropped_total 3
-# HELP apikey_operator_verifier_decision_log_suppressed_total Decisions that were not logged since there were too many with their reason.
+# HELP apikey_operator_verifier_decision_log_suppressed_total Decisions that were not logged since there were more than 10 a second with their reason.
 # TYPE apikey_operator_verifier_decision_log_suppressed_total counter
 ` + strings.Join(rows, "")
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want)); err != nil {

@@ -19,6 +19,9 @@ const (
 // durationBuckets are in seconds, from what a look-up in memory takes to what a busy machine makes of it.
 var durationBuckets = []float64{1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 1e-1}
 
+// propagationBuckets are in seconds. Records hold whole ones, so that what took no time at all may seem to have taken one.
+var propagationBuckets = []float64{1, 2, 3, 5, 10, 30, 60, 300, 1800}
+
 // Metrics is what is counted while serving. Its methods may be called from any number of goroutines.
 type Metrics struct {
 	decisions           *prometheus.CounterVec
@@ -27,14 +30,16 @@ type Metrics struct {
 	panics              prometheus.Counter
 	lastEvent           prometheus.Gauge
 	undecodable         prometheus.Gauge
+	propagation         prometheus.Histogram
+	expiring            *expiringKeys
 }
 
-// New registers all metrics of a verifier. The size of the index is asked of stats at each scrape. Like
-// prometheus.MustRegister it panics where one is registered already.
-func New(registerer prometheus.Registerer, stats func() index.Stats) *Metrics {
+// New registers all metrics of a verifier. The size of the index is asked of stats at each scrape; now is the clock that
+// keys end by. Like prometheus.MustRegister it panics where one is registered already.
+func New(registerer prometheus.Registerer, stats func() index.Stats, now func() time.Time) *Metrics {
 	m := &Metrics{
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts(
-			options("decisions_total", "Decisions made, by the dialect of the proxy and the reason.")),
+			options("decisions_total", "Decisions made, by the dialect of the proxy and the reason; allowed is the reason of those that passed.")),
 			[]string{"dialect", "reason"}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "decision_duration_seconds",
@@ -42,15 +47,22 @@ func New(registerer prometheus.Registerer, stats func() index.Stats) *Metrics {
 			Buckets: durationBuckets,
 		}),
 		invalidRequirements: prometheus.NewCounter(prometheus.CounterOpts(
-			options("invalid_requirements_total", "Requests refused because what their route demands cannot be understood."))),
+			options("invalid_requirements_total", "Requests refused because what their route demands is written wrongly; the log tells each once."))),
 		panics: prometheus.NewCounter(prometheus.CounterOpts(
 			options("panics_total", "Requests refused because answering them failed; each is a bug."))),
 		lastEvent: prometheus.NewGauge(prometheus.GaugeOpts(
-			options("last_event_timestamp_seconds", "When the API server was last heard from, bookmarks included."))),
+			options("last_event_timestamp_seconds", "When the API server was last heard from, bookmarks included, so that it moves in a quiet cluster too."))),
 		undecodable: prometheus.NewGauge(prometheus.GaugeOpts(
-			options("undecodable_apikeys", "ApiKeys that are refused because they cannot be read."))),
+			options("undecodable_apikeys", "ApiKeys that are refused because they cannot be read; the log names each once."))),
+		propagation: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "propagation_seconds",
+			Help: "Time from the record of a new credential, which holds whole seconds, until this verifier accepts it. " +
+				"The key is published --publish-delay (2 s) after the record.",
+			Buckets: propagationBuckets,
+		}),
+		expiring: newExpiringKeys(now),
 	}
-	registerer.MustRegister(m.decisions, m.duration, m.invalidRequirements, m.panics, m.lastEvent, m.undecodable)
+	registerer.MustRegister(m.decisions, m.duration, m.invalidRequirements, m.panics, m.lastEvent, m.undecodable, m.propagation, m.expiring)
 	registerer.MustRegister(sizes(stats)...)
 	return m
 }
@@ -101,3 +113,13 @@ func (m *Metrics) EventSeen(unixSeconds float64) { m.lastEvent.Set(unixSeconds) 
 
 // Undecodable is told how many ApiKeys cannot be read.
 func (m *Metrics) Undecodable(count int) { m.undecodable.Set(float64(count)) }
+
+// Propagated is told how long a credential took from its record until it was accepted here. Less than nothing, by clocks that
+// differ, counts as nothing.
+func (m *Metrics) Propagated(took time.Duration) { m.propagation.Observe(max(0, took.Seconds())) }
+
+// ExpiringKeyUsed is told of each allowed request of an ApiKey that ends soon, and when that is, in nanoseconds since the Unix
+// epoch.
+func (m *Metrics) ExpiringKeyUsed(namespace, name string, end int64) {
+	m.expiring.used(namespace, name, end)
+}

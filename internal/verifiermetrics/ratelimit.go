@@ -12,7 +12,7 @@ import (
 // RegisterRateLimitSubjects registers how many ApiKeys are counted in memory, which is asked at each scrape.
 func RegisterRateLimitSubjects(registerer prometheus.Registerer, subjects func() int) {
 	registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts(
-		options("rate_limit_subjects", "ApiKeys whose requests are counted in memory.")),
+		options("rate_limit_subjects", "ApiKeys whose requests are counted in memory; without a shared store.")),
 		func() float64 { return float64(subjects()) }))
 }
 
@@ -32,7 +32,7 @@ func NewRateLimitStore(registerer prometheus.Registerer, logger *slog.Logger) *R
 		"Requests that were counted, by who counted them: the shared store, or a failure policy in its stead.")), []string{"by"})
 	s := &RateLimitStore{
 		failures: prometheus.NewCounter(prometheus.CounterOpts(options("rate_limit_store_failures_total",
-			"Failed attempts to count in the shared store; one a second while it is out."))),
+			"Failed attempts to count in the shared store: one a second while it is out; the log says why."))),
 		logger: logger,
 	}
 	registerer.MustRegister(answers, s.failures)

@@ -32,7 +32,7 @@ apikey_operator_verifier_rate_limit_answers_total{by="allow"} 0
 apikey_operator_verifier_rate_limit_answers_total{by="deny"} 0
 apikey_operator_verifier_rate_limit_answers_total{by="local"} 3
 apikey_operator_verifier_rate_limit_answers_total{by="shared"} 3
-# HELP apikey_operator_verifier_rate_limit_store_failures_total Failed attempts to count in the shared store; one a second while it is out.
+# HELP apikey_operator_verifier_rate_limit_store_failures_total Failed attempts to count in the shared store: one a second while it is out; the log says why.
 # TYPE apikey_operator_verifier_rate_limit_store_failures_total counter
 apikey_operator_verifier_rate_limit_store_failures_total 3
 `
@@ -50,7 +50,7 @@ func TestTheNumberOfCountedApiKeysIsAskedAtEachScrape(t *testing.T) {
 	verifiermetrics.RegisterRateLimitSubjects(registry, func() int { return subjects })
 	subjects = 7
 	const want = `
-# HELP apikey_operator_verifier_rate_limit_subjects ApiKeys whose requests are counted in memory.
+# HELP apikey_operator_verifier_rate_limit_subjects ApiKeys whose requests are counted in memory; without a shared store.
 # TYPE apikey_operator_verifier_rate_limit_subjects gauge
 apikey_operator_verifier_rate_limit_subjects 7
 `

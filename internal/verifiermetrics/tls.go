@@ -17,11 +17,11 @@ type TLS struct {
 func NewTLS(registerer prometheus.Registerer) *TLS {
 	t := &TLS{
 		reloadFailures: prometheus.NewCounter(prometheus.CounterOpts(
-			options("tls_reload_failures_total", "Times that the files for TLS were looked at and could not be used."))),
+			options("tls_reload_failures_total", "Times that the files for TLS were looked at and could not be used; the log says why, once."))),
 		expiry: prometheus.NewGauge(prometheus.GaugeOpts(
 			options("tls_certificate_expiry_timestamp_seconds", "When the certificate that is served ends."))),
 		handshakeFailures: prometheus.NewCounter(prometheus.CounterOpts(
-			options("tls_handshake_failures_total", "Connections that ended before a request, since TLS was not agreed on or the client may not connect."))),
+			options("tls_handshake_failures_total", "Connections that ended before a request: no TLS, no certificate, none of the CA, or none of the names."))),
 	}
 	registerer.MustRegister(t.reloadFailures, t.expiry, t.handshakeFailures)
 	return t

@@ -22,10 +22,10 @@ func TestWhatIsToldOfTLSIsExposedUnderItsName(t *testing.T) {
 # HELP apikey_operator_verifier_tls_certificate_expiry_timestamp_seconds When the certificate that is served ends.
 # TYPE apikey_operator_verifier_tls_certificate_expiry_timestamp_seconds gauge
 apikey_operator_verifier_tls_certificate_expiry_timestamp_seconds 1.8e+09
-# HELP apikey_operator_verifier_tls_handshake_failures_total Connections that ended before a request, since TLS was not agreed on or the client may not connect.
+# HELP apikey_operator_verifier_tls_handshake_failures_total Connections that ended before a request: no TLS, no certificate, none of the CA, or none of the names.
 # TYPE apikey_operator_verifier_tls_handshake_failures_total counter
 apikey_operator_verifier_tls_handshake_failures_total 1
-# HELP apikey_operator_verifier_tls_reload_failures_total Times that the files for TLS were looked at and could not be used.
+# HELP apikey_operator_verifier_tls_reload_failures_total Times that the files for TLS were looked at and could not be used; the log says why, once.
 # TYPE apikey_operator_verifier_tls_reload_failures_total counter
 apikey_operator_verifier_tls_reload_failures_total 2
 `

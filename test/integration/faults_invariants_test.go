@@ -215,5 +215,6 @@ func hashOf(value string) string { return keys.HashV1(value).Encode() }
 
 type silent struct{}
 
-func (silent) EventSeen(float64) {}
-func (silent) Undecodable(int)   {}
+func (silent) EventSeen(float64)        {}
+func (silent) Undecodable(int)          {}
+func (silent) Propagated(time.Duration) {}

@@ -126,5 +126,6 @@ func (v *verifier) accepts(key string) bool {
 
 type silent struct{}
 
-func (silent) EventSeen(float64) {}
-func (silent) Undecodable(int)   {}
+func (silent) EventSeen(float64)        {}
+func (silent) Undecodable(int)          {}
+func (silent) Propagated(time.Duration) {}

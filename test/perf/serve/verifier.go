@@ -34,7 +34,7 @@ func Verifier(n int, limit index.RateLimit) error {
 	debug.FreeOSMemory() // what only filling the index took
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	metrics := verifiermetrics.New(registry, x.Stats)
+	metrics := verifiermetrics.New(registry, x.Stats, time.Now)
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	synced := func() bool { return true }
 	decisions, err := decisionlog.New(decisionlog.DefaultSettings(), os.Stdout, time.Now(), logger)
