@@ -30,6 +30,9 @@ type ApiKeyPolicy struct {
 	Spec ApiKeyPolicySpec `json:"spec"`
 
 	// status is what the policy does at present; only the manager writes it.
+	// An observedGeneration of -1 says that the manager has not looked at the policy yet: without it, a wait by kstatus
+	// would take the policy for done.
+	// +kubebuilder:default:={"observedGeneration":-1}
 	// +optional
 	Status ApiKeyPolicyStatus `json:"status,omitempty"`
 }
@@ -227,7 +230,9 @@ const (
 
 // ApiKeyPolicyStatus is what a policy does at present. ApiKeys that are being deleted or revoked do not count.
 type ApiKeyPolicyStatus struct {
-	// observedGeneration is the generation of the spec that the rest of the status speaks of.
+	// observedGeneration is the generation of the spec that the rest of the status speaks of;
+	// -1 until the manager has looked for the first time.
+	// +kubebuilder:validation:Minimum=-1
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
