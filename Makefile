@@ -95,13 +95,13 @@ tidy-check: ## Check that every go.mod and go.sum is what go mod tidy writes.
 .PHONY: test
 test: ## Run all tests.
 	@began=$$(date +%s); \
-	$(MAKE) test-unit test-slow-clients sim test-mutations test-ratelimit test-localcluster test-integration test-e2e test-chaos test-scale; \
+	$(MAKE) test-unit test-slow-clients sim test-mutations test-ratelimit test-localcluster test-integration test-e2e test-guides test-chaos test-scale; \
 	echo "all tests passed in $$(($$(date +%s) - began)) s"
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no server, with the race detector.
 	@hack/step.sh "unit tests with the race detector" \
-		go test -race $(TESTFLAGS) $$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/chaos -e /test/scale -e /test/ratelimit -e /test/sim$$)
+		go test -race $(TESTFLAGS) $$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/guides -e /test/chaos -e /test/scale -e /test/ratelimit -e /test/sim$$)
 
 .PHONY: test-slow-clients
 test-slow-clients: ## Show that 1,000 slow clients delay nobody else; alone and without the race detector, since it measures time.
@@ -142,6 +142,14 @@ test-e2e: build ## Run the tests of the built binary behind real proxies (NGINX=
 	NGINX=$$nginx ENVOY=$$envoy TRAEFIK=$$traefik CADDY=$$caddy HAPROXY=$$haproxy REDIS_SERVER=$$redis APIKEY_OPERATOR=$(BINARY) $(if $(RACE),GORACE=halt_on_error=1) hack/step.sh "end-to-end tests" \
 		go test -count=1 -timeout 30m $(TESTFLAGS) ./test/e2e/...
 
+.PHONY: test-guides
+test-guides: build ## Do what docs/guides say: apply their manifests, run their commands, with real proxies (variables as for test-e2e).
+	@assets=$$(hack/build-localcluster.sh); crds=$$(hack/proxy-crds.sh); \
+	nginx=$${NGINX:-$$(hack/nginx.sh)}; envoy=$$(hack/proxies.sh envoy); traefik=$$(hack/proxies.sh traefik); caddy=$$(hack/proxies.sh caddy); \
+	LOCALCLUSTER=$$assets/localcluster KUBECTL=$$assets/kubectl PROXY_CRDS=$$crds \
+	NGINX=$$nginx ENVOY=$$envoy TRAEFIK=$$traefik CADDY=$$caddy APIKEY_OPERATOR=$(BINARY) hack/step.sh "the guides" \
+		go test -count=1 -timeout 10m $(TESTFLAGS) ./test/guides
+
 # real WHAT,PACKAGE runs the tests of a package with the built binary on the local control plane.
 define real
 	@assets=$$(hack/build-localcluster.sh); \
@@ -176,7 +184,7 @@ bench: ## Compare the verifier's speed with nginx's and others' in the same run 
 .PHONY: microbench
 microbench: ## Run the benchmarks of single packages (MICROBENCH= selects some).
 	@hack/step.sh "benchmarks" go test -run '^$$' -bench '$(or $(MICROBENCH),.)' -benchmem $(TESTFLAGS) \
-		$$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/chaos -e /test/scale -e /test/perf)
+		$$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/guides -e /test/chaos -e /test/scale -e /test/perf)
 
 .PHONY: timing
 timing: ## Measure whether the time of a refusal tells how much of a key was right (quiet machine, a minute).

@@ -11,7 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// yamlBlock leaves out what is marked yml: objects of kinds that only other projects bring.
+// yamlBlock leaves out what is marked yml: objects of kinds that only other projects bring. Those of docs/guides are applied
+// by test/guides, which knows such kinds.
 var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
 func TestEveryManifestInTheDocsCanBeApplied(t *testing.T) {

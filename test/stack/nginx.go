@@ -36,6 +36,8 @@ type Route struct {
 	Body bool
 	// AuthMethod is the method of the request to the verifier, where an Ingress says it. Default: GET.
 	AuthMethod string
+	// CacheKey is ingress-nginx's auth-cache-key, where answers of the verifier are to be kept.
+	CacheKey string
 }
 
 // NginxOptions say how nginx is set up.
@@ -126,6 +128,7 @@ type nginxSettings struct {
 
 	Listen, Dir, AccessLog string
 	AsRoot                 bool
+	Caches                 bool // whether any location keeps answers
 	Locations              []nginxLocation
 }
 
@@ -145,6 +148,7 @@ func (n *Nginx) settings() nginxSettings {
 		NginxOptions: n.options, Listen: n.Address, Dir: n.dir, AccessLog: n.AccessLog, AsRoot: os.Geteuid() == 0,
 	}
 	for i, route := range n.options.Routes {
+		settings.Caches = settings.Caches || route.CacheKey != ""
 		location := nginxLocation{Route: route, AuthLocation: fmt.Sprintf("/_external-auth-%d-Prefix", i)}
 		for _, header := range slices.Concat(IdentityHeaders, route.Listed) {
 			variable := strings.ToLower(strings.ReplaceAll(header, "-", "_"))

@@ -1,0 +1,163 @@
+package guides
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/util/yaml"
+	sigsyaml "sigs.k8s.io/yaml"
+)
+
+// object is one of a manifest's, as it is written.
+type object map[string]any
+
+func (o object) kind() string { return fmt.Sprint(o["kind"]) }
+
+func (o object) metadata(field string) string {
+	metadata, _ := o["metadata"].(map[string]any)
+	value, _ := metadata[field].(string)
+	return value
+}
+
+// objects are those of a block of yaml.
+func (b block) objects(t *testing.T) []object {
+	t.Helper()
+	var all []object
+	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(b.text), 4096)
+	for {
+		var o object
+		err := decoder.Decode(&o)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatalf("%s:%d: %v", b.guide, b.line, err)
+		}
+		if len(o) > 0 {
+			all = append(all, o)
+		}
+	}
+}
+
+// labWithKinds is the shared lab once the API server also knows the kinds of the proxies that guides are for.
+func labWithKinds(t *testing.T) *lab {
+	t.Helper()
+	l := sharedLab(t)
+	if err := defineKinds(); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+var defineKinds = sync.OnceValue(func() error {
+	l, err := shared()
+	if err != nil {
+		return err
+	}
+	dir := os.Getenv("PROXY_CRDS")
+	if dir == "" {
+		return errors.New("PROXY_CRDS is not set: run make test-guides, which fetches the definitions")
+	}
+	// On the server's side, since some are too long for the annotation that kubectl would write.
+	if _, err := l.Kubectl(context.Background(), "apply", "--server-side", "-f", dir); err != nil {
+		return err
+	}
+	_, err = l.Kubectl(context.Background(), "wait", "--for=condition=Established", "crd", "--all", "--timeout="+patience.String())
+	return err
+})
+
+// inNamespaces makes the namespaces that objects live in, since nothing is taken for one that does not exist.
+func (l *lab) inNamespaces(t *testing.T, objects []object) {
+	t.Helper()
+	names := map[string]bool{}
+	for _, o := range objects {
+		if name := o.metadata("namespace"); name != "" {
+			names[name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		l.namespace(t, name)
+	}
+}
+
+func TestEveryManifestInTheGuidesIsTakenByTheAPIServer(t *testing.T) {
+	t.Parallel()
+	l := labWithKinds(t)
+	for _, name := range allGuides(t) {
+		for _, b := range readGuide(t, name).of("yaml") {
+			objects := b.objects(t)
+			if len(objects) == 0 {
+				t.Errorf("%s:%d: there is no object in this block", b.guide, b.line)
+			}
+			l.inNamespaces(t, objects)
+			if err := l.tryStrictly(t.Context(), b.text); err != nil {
+				t.Errorf("%s:%d: %v", b.guide, b.line, err)
+			}
+		}
+	}
+}
+
+// TestAFieldThatAKindDoesNotHaveIsRefused shows that the test above can fail, for every kind that the guides use.
+func TestAFieldThatAKindDoesNotHaveIsRefused(t *testing.T) {
+	t.Parallel()
+	l := labWithKinds(t)
+	seen := map[string]bool{}
+	for _, name := range allGuides(t) {
+		for _, b := range readGuide(t, name).of("yaml") {
+			for _, o := range b.objects(t) {
+				if seen[o.kind()] {
+					continue
+				}
+				seen[o.kind()] = true
+				l.inNamespaces(t, []object{o})
+				spoil(o)
+				text, err := sigsyaml.Marshal(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := l.tryStrictly(t.Context(), string(text)); err == nil || !strings.Contains(err.Error(), `unknown field "`) {
+					t.Errorf("%s with an unknown field is not refused for it: %v\n%s", o.kind(), err, text)
+				}
+			}
+		}
+	}
+}
+
+// spoil puts a field that no kind has where a typing error would most likely be: into the spec, where there is one.
+func spoil(o object) {
+	into := o
+	if spec, ok := o["spec"].(map[string]any); ok {
+		into = spec
+	}
+	into["misspelt"] = true
+}
+
+// tryStrictly has the API server check a manifest as if it were applied: against the schema, where an unknown field is an
+// error, against the kinds' rules, and by admission.
+func (l *lab) tryStrictly(ctx context.Context, manifest string) error {
+	_, err := l.KubectlWithInput(ctx, manifest, "apply", "--dry-run=server", "--validate=strict", "-f", "-")
+	return err
+}
+
+// manifest is objects as one text.
+func manifest(t *testing.T, objects ...object) string {
+	t.Helper()
+	var text bytes.Buffer
+	for _, o := range objects {
+		document, err := sigsyaml.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(&text, "---\n%s", document)
+	}
+	return text.String()
+}
