@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 
 	"github.com/apikey-operator/apikey-operator/hack/localcluster/cluster"
+	"github.com/apikey-operator/apikey-operator/hack/localcluster/supervise"
 )
 
 const usage = `localcluster runs a small Kubernetes control plane for tests and demonstrations.
@@ -39,7 +40,7 @@ const (
 var errUsage = errors.New("wrong usage")
 
 func main() {
-	cluster.FollowLifeline()
+	supervise.FollowLifeline()
 	if run, ok := kubernetesComponents[filepath.Base(os.Args[0])]; ok {
 		os.Exit(run(os.Args))
 	}

@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"time"
-)
 
-// pollInterval is how often a starting or stopping process is looked at.
-const pollInterval = 50 * time.Millisecond
+	"github.com/apikey-operator/apikey-operator/hack/localcluster/supervise"
+)
 
 // Options say what Run starts.
 type Options struct {
@@ -32,10 +30,6 @@ type controlPlane struct {
 	layout    layout
 	etcd      *reservation
 	apiserver *reservation
-	// lifeline ends the children when this process does, and is never written to.
-	lifeline  *os.File
-	processes []*process
-	died      chan *process
 }
 
 // Run starts a control plane, tells when it is ready, and keeps it running until ctx is done (nil is
@@ -48,29 +42,47 @@ func Run(ctx context.Context, options Options) error {
 	if err := l.create(); err != nil {
 		return err
 	}
-	lock, err := lockPID(l.pidFile())
+	lock, err := supervise.LockPID(l.pidFile())
 	if err != nil {
 		return err
 	}
-	defer lock.release()
-	c := &controlPlane{options: options, layout: l, died: make(chan *process, len(components))}
-	if err := c.run(ctx); err != nil && ctx.Err() == nil {
-		// A process without the one it depends on cannot end well: the API server would wait for etcd.
-		c.stop(failedGrace)
-		return err
-	}
-	c.stop(stopGrace)
-	return nil
-}
-
-func (c *controlPlane) run(ctx context.Context) error {
+	defer lock.Release()
+	c := &controlPlane{options: options, layout: l}
+	defer c.releasePorts()
 	if err := c.prepare(); err != nil {
 		return err
 	}
-	if err := c.start(ctx); err != nil {
+	return c.run(ctx)
+}
+
+// Down stops the control plane whose files are below dir and waits until its processes are gone.
+// It returns false, without an error, where none runs. One that has not stopped by the time ctx
+// is done is killed, and an error says so.
+func Down(ctx context.Context, dir string) (stopped bool, err error) {
+	l, err := newLayout(dir)
+	if err != nil {
+		return false, err
+	}
+	return supervise.Down(ctx, l.pidFile())
+}
+
+// Detach runs "Binary up" in the background, returns when that is ready, and leaves it running; Down stops it.
+// It fails, with what the background process said, where that ends before it is ready.
+func Detach(options Options) error {
+	l, err := newLayout(options.Dir)
+	if err != nil {
 		return err
 	}
-	return c.supervise(ctx)
+	if err := l.create(); err != nil {
+		return err
+	}
+	up := []string{options.Binary, "up", "--dir", l.dir, "--start-timeout", options.StartTimeout.String()}
+	kubeconfig, err := supervise.Detach(up, l.log("localcluster"), options.Progress)
+	if err != nil {
+		return err
+	}
+	options.Ready(kubeconfig)
+	return nil
 }
 
 // prepare makes what the processes need before the first is started.
@@ -78,105 +90,55 @@ func (c *controlPlane) prepare() error {
 	if err := c.layout.removeReadyMarks(); err != nil {
 		return err
 	}
-	if err := preparePKI(c.layout, time.Now()); err != nil {
+	if err := c.layout.pki().Prepare(serviceAccountsName, leaves(), time.Now()); err != nil {
 		return err
 	}
 	var err error
 	if c.etcd, err = reservePort(); err != nil {
 		return err
 	}
-	c.apiserver, err = reserveSamePort(c.layout.apiServerPort())
+	if c.apiserver, err = reserveSamePort(c.layout.apiServerPort()); err != nil {
+		return err
+	}
+	return c.layout.pki().WriteKubeconfig(c.layout.controllersKubeconfig(), controllersName, c.apiserver.hostPort())
+}
+
+func (c *controlPlane) run(ctx context.Context) error {
+	group, err := supervise.NewGroup(c.layout.logDir(), c.options.StartTimeout, c.say)
+	if err != nil {
+		return err
+	}
+	err = c.serve(ctx, group)
+	if ctx.Err() != nil {
+		err = nil // asked to stop, maybe before everything was ready
+	}
+	if removeErr := c.layout.removeReadyMarks(); removeErr != nil {
+		c.say("%v", removeErr)
+	}
+	group.Stop(err != nil)
 	return err
 }
 
-// start starts the components one after the other and waits for each. The kubeconfig is written last: where it stands, everything is ready.
-func (c *controlPlane) start(ctx context.Context) error {
-	childEnd, ourEnd, err := os.Pipe()
+// serve starts the components one after the other, tells that they are ready, and waits for the end. The kubeconfig is
+// written last: where it stands, everything is ready.
+func (c *controlPlane) serve(ctx context.Context, group *supervise.Group) error {
+	components, err := c.components()
 	if err != nil {
-		return fmt.Errorf("create the children's lifeline: %w", err)
-	}
-	defer func() { _ = childEnd.Close() }()
-	c.lifeline = ourEnd
-	if err := writeKubeconfig(c.layout.controllersKubeconfig(), c.layout, controllersName, c.apiserver.hostPort()); err != nil {
 		return err
 	}
 	for _, component := range components {
-		if err := c.startComponent(ctx, component, childEnd); err != nil {
+		if err := group.Start(ctx, component); err != nil {
 			return err
 		}
 	}
-	return writeKubeconfig(c.layout.kubeconfig(), c.layout, adminName, c.apiserver.hostPort())
-}
-
-func (c *controlPlane) startComponent(ctx context.Context, component component, lifeline *os.File) error {
-	began := time.Now()
-	p, err := startProcess(c.options.Binary, component.name, c.layout.log(component.name), lifeline, component.args(c))
-	if err != nil {
+	if err := c.layout.pki().WriteKubeconfig(c.layout.kubeconfig(), adminName, c.apiserver.hostPort()); err != nil {
 		return err
 	}
-	c.processes = append(c.processes, p)
-	go func() {
-		<-p.exited
-		c.died <- p
-	}()
-	if err := c.awaitReady(ctx, p, component); err != nil {
-		return err
-	}
-	c.say("%s ready after %.1fs", component.name, time.Since(began).Seconds())
-	return nil
-}
-
-// awaitReady polls the component's check until it succeeds, or any process dies, or the time is up.
-func (c *controlPlane) awaitReady(ctx context.Context, p *process, component component) error {
-	check, err := component.check(c)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.options.StartTimeout, fmt.Errorf("no answer within %s", c.options.StartTimeout))
-	defer cancel()
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
-	for {
-		notReady := check(ctx)
-		if notReady == nil {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case dead := <-c.died:
-			return dead.deathError()
-		case <-ctx.Done():
-			return fmt.Errorf("%s did not become ready: %w; last seen: %w; see %s", component.name, context.Cause(ctx), notReady, p.logPath)
-		}
-	}
-}
-
-// supervise reports readiness and waits for the end.
-func (c *controlPlane) supervise(ctx context.Context) error {
 	c.options.Ready(c.layout.kubeconfig())
-	select {
-	case <-ctx.Done():
-		return nil
-	case dead := <-c.died:
-		return dead.deathError()
-	}
+	return group.Wait(ctx)
 }
 
-// stop ends the processes in the opposite order, so that each finds what it needs until its end.
-func (c *controlPlane) stop(grace time.Duration) {
-	if err := c.layout.removeReadyMarks(); err != nil {
-		c.say("%v", err)
-	}
-	began := time.Now()
-	for i := len(c.processes) - 1; i >= 0; i-- {
-		c.processes[i].stop(grace)
-	}
-	if len(c.processes) > 0 {
-		c.say("stopped after %.1fs", time.Since(began).Seconds())
-	}
-	if c.lifeline != nil {
-		_ = c.lifeline.Close()
-	}
+func (c *controlPlane) releasePorts() {
 	for _, port := range []*reservation{c.etcd, c.apiserver} {
 		if port != nil {
 			port.release()

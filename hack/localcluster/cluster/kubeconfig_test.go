@@ -6,21 +6,23 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/apikey-operator/apikey-operator/hack/localcluster/pki"
 )
 
 func TestTheKubeconfigNamesTheServerAndEmbedsTheAuthority(t *testing.T) {
 	l := newTestLayout(t)
-	if err := preparePKI(l, time.Now()); err != nil {
+	if err := prepare(l, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeKubeconfig(l.kubeconfig(), l, adminName, "127.0.0.1:6443"); err != nil {
+	if err := l.pki().WriteKubeconfig(l.kubeconfig(), adminName, "127.0.0.1:6443"); err != nil {
 		t.Fatal(err)
 	}
 	content, err := os.ReadFile(l.kubeconfig())
 	if err != nil {
 		t.Fatal(err)
 	}
-	authority, err := os.ReadFile(l.cert(caName))
+	authority, err := os.ReadFile(l.pki().Cert(pki.CA))
 	if err != nil {
 		t.Fatal(err)
 	}

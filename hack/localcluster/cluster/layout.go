@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/apikey-operator/apikey-operator/hack/localcluster/pki"
 )
 
 // layout names the files of one control plane below its directory.
@@ -32,14 +34,13 @@ func (l layout) controllersKubeconfig() string { return filepath.Join(l.dir, "co
 func (l layout) controllersReady() string      { return filepath.Join(l.dir, "controllers.ready") }
 func (l layout) apiServerPort() string         { return filepath.Join(l.dir, "kube-apiserver.port") }
 func (l layout) etcdData() string              { return filepath.Join(l.dir, "etcd") }
-func (l layout) pkiDir() string                { return filepath.Join(l.dir, "pki") }
-func (l layout) pki(name string) string        { return filepath.Join(l.pkiDir(), name) }
+func (l layout) pki() pki.Dir                  { return pki.Dir(filepath.Join(l.dir, "pki")) }
 func (l layout) logDir() string                { return filepath.Join(l.dir, "log") }
 func (l layout) log(name string) string        { return filepath.Join(l.logDir(), name+".log") }
 
 // create makes the directories, readable by their owner only: they hold private keys and every Secret stored.
 func (l layout) create() error {
-	for _, dir := range []string{l.dir, l.pkiDir(), l.logDir(), l.etcdData()} {
+	for _, dir := range []string{l.dir, string(l.pki()), l.logDir(), l.etcdData()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("create the control plane's directory: %w", err)
 		}

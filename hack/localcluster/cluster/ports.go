@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/apikey-operator/apikey-operator/hack/localcluster/files"
 )
 
 // reservation holds a TCP port of 127.0.0.1 for a server that is about to be started.
@@ -38,7 +40,7 @@ func reserveSamePort(file string) (*reservation, error) {
 			return nil, err
 		}
 	}
-	if err := writeFile(file, []byte(strconv.Itoa(reserved.port)+"\n")); err != nil {
+	if err := files.Write(file, []byte(strconv.Itoa(reserved.port)+"\n")); err != nil {
 		reserved.release()
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/apikey-operator/apikey-operator/hack/localcluster/pki"
 )
 
 func newTestLayout(t *testing.T) layout {
@@ -21,9 +23,13 @@ func newTestLayout(t *testing.T) layout {
 	return l
 }
 
+func prepare(l layout, now time.Time) error {
+	return l.pki().Prepare(serviceAccountsName, leaves(), now)
+}
+
 func TestCertificatesAreGoodForWhatTheyAreIssuedFor(t *testing.T) {
 	l, now := newTestLayout(t), time.Now()
-	if err := preparePKI(l, now); err != nil {
+	if err := prepare(l, now); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
@@ -39,7 +45,7 @@ func TestCertificatesAreGoodForWhatTheyAreIssuedFor(t *testing.T) {
 		"the controllers'": {file: controllersName, usage: x509.ExtKeyUsageClientAuth, wantGroup: "system:masters"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			config, err := clientTLS(l, c.file)
+			config, err := l.pki().ClientTLS(c.file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,13 +63,13 @@ func TestCertificatesAreGoodForWhatTheyAreIssuedFor(t *testing.T) {
 
 func TestALaterStartKeepsTheAuthorityAndRenewsTheRest(t *testing.T) {
 	l, now := newTestLayout(t), time.Now()
-	kept := []string{l.cert(caName), l.key(caName), l.key(serviceAccountsName)}
-	if err := preparePKI(l, now); err != nil {
+	kept := []string{l.pki().Cert(pki.CA), l.pki().Key(pki.CA), l.pki().Key(serviceAccountsName)}
+	if err := prepare(l, now); err != nil {
 		t.Fatal(err)
 	}
 	before := readAll(t, kept)
-	later := now.Add(leafLifetime + time.Hour)
-	if err := preparePKI(l, later); err != nil {
+	later := now.Add(366 * 24 * time.Hour) // a certificate is valid for a year
+	if err := prepare(l, later); err != nil {
 		t.Fatal(err)
 	}
 	for file, content := range readAll(t, kept) {
@@ -71,7 +77,7 @@ func TestALaterStartKeepsTheAuthorityAndRenewsTheRest(t *testing.T) {
 			t.Errorf("%s was replaced: tokens and kubeconfigs of the first run would be refused", file)
 		}
 	}
-	pair, err := tls.LoadX509KeyPair(l.cert(serverName), l.key(serverName))
+	pair, err := tls.LoadX509KeyPair(l.pki().Cert(serverName), l.pki().Key(serverName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,15 +89,15 @@ func TestALaterStartKeepsTheAuthorityAndRenewsTheRest(t *testing.T) {
 func TestACertificateOfAnotherControlPlaneIsRefused(t *testing.T) {
 	ours, theirs := newTestLayout(t), newTestLayout(t)
 	for _, l := range []layout{ours, theirs} {
-		if err := preparePKI(l, time.Now()); err != nil {
+		if err := prepare(l, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	config, err := clientTLS(ours, adminName)
+	config, err := ours.pki().ClientTLS(adminName)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair, err := tls.LoadX509KeyPair(theirs.cert(serverName), theirs.key(serverName))
+	pair, err := tls.LoadX509KeyPair(theirs.pki().Cert(serverName), theirs.pki().Key(serverName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,16 +108,16 @@ func TestACertificateOfAnotherControlPlaneIsRefused(t *testing.T) {
 
 func TestPrivateKeysAreReadableByTheirOwnerOnly(t *testing.T) {
 	l := newTestLayout(t)
-	if err := preparePKI(l, time.Now()); err != nil {
+	if err := prepare(l, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{caName, serverName, adminName, serviceAccountsName} {
-		info, err := os.Stat(l.key(name))
+	for _, name := range []string{pki.CA, serverName, adminName, serviceAccountsName} {
+		info, err := os.Stat(l.pki().Key(name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if mode := info.Mode().Perm(); mode != 0o600 {
-			t.Errorf("%s has mode %o, want 600", l.key(name), mode)
+			t.Errorf("%s has mode %o, want 600", l.pki().Key(name), mode)
 		}
 	}
 }

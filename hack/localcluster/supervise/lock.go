@@ -1,4 +1,4 @@
-package cluster
+package supervise
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pidLock is the pid file of a running control plane. Its lock, which the kernel drops with the
+// PIDLock is the pid file of a running supervisor. Its lock, which the kernel drops with the
 // process, tells whether that still runs; the number alone could belong to another program by now.
-type pidLock struct{ file *os.File }
+type PIDLock struct{ file *os.File }
 
-// lockPID takes the lock and writes this process's number. It fails where another control plane runs in the directory.
-func lockPID(path string) (*pidLock, error) {
+// LockPID takes the lock and writes this process's number. It fails where another supervisor runs in the directory.
+func LockPID(path string) (*PIDLock, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the pid file: %w", err)
@@ -26,7 +26,7 @@ func lockPID(path string) (*pidLock, error) {
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer func() { _ = file.Close() }()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("a control plane runs in this directory already (process %s): stop it with `localcluster down`, or use another --dir", readPID(path))
+			return nil, fmt.Errorf("a cluster runs in this directory already (process %s): stop it with the command `down`, or use another --dir", readPID(path))
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
@@ -38,11 +38,11 @@ func lockPID(path string) (*pidLock, error) {
 		_ = file.Close()
 		return nil, fmt.Errorf("write %s: %w", path, err)
 	}
-	return &pidLock{file: file}, nil
+	return &PIDLock{file: file}, nil
 }
 
-// release empties the file instead of removing it: a name that is removed while another process waits for it would be locked twice.
-func (p *pidLock) release() {
+// Release empties the file instead of removing it: a name that is removed while another process waits for it would be locked twice.
+func (p *PIDLock) Release() {
 	_ = p.file.Truncate(0)
 	_ = p.file.Close()
 }
@@ -55,15 +55,10 @@ func readPID(path string) string {
 	return strings.TrimSpace(string(content))
 }
 
-// Down stops the control plane whose files are below dir and waits until its processes are gone.
-// It returns false, without an error, where none runs. One that has not stopped by the time ctx
-// is done is killed, and an error says so.
-func Down(ctx context.Context, dir string) (stopped bool, err error) {
-	l, err := newLayout(dir)
-	if err != nil {
-		return false, err
-	}
-	file, err := os.Open(l.pidFile())
+// Down stops the supervisor whose pid file is given and waits until it is gone. It returns false, without an error,
+// where none runs. One that has not stopped by the time ctx is done is killed, and an error says so.
+func Down(ctx context.Context, pidFile string) (stopped bool, err error) {
+	file, err := os.Open(pidFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -74,9 +69,9 @@ func Down(ctx context.Context, dir string) (stopped bool, err error) {
 	if free(file) {
 		return false, nil
 	}
-	pid, err := strconv.Atoi(readPID(l.pidFile()))
+	pid, err := strconv.Atoi(readPID(pidFile))
 	if err != nil {
-		return false, fmt.Errorf("read the process number in %s: %w", l.pidFile(), err)
+		return false, fmt.Errorf("read the process number in %s: %w", pidFile, err)
 	}
 	return true, terminate(ctx, pid, file)
 }

@@ -1,4 +1,4 @@
-package cluster
+package supervise
 
 import (
 	"fmt"
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// startStandIn returns the process and the end of its lifeline that a control plane holds.
+// startStandIn returns the process and the end of its lifeline that a supervisor holds.
 func startStandIn(t *testing.T, name string) (p *process, lifeline *os.File) {
 	t.Helper()
 	binary, err := os.Executable()
@@ -54,7 +54,7 @@ func startStandIn(t *testing.T, name string) (p *process, lifeline *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err = startProcess(binary, name, filepath.Join(t.TempDir(), "log"), childEnd, nil)
+	p, err = startProcess(name, filepath.Join(t.TempDir(), "log"), childEnd, []string{binary, name})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package cluster
+package pki
 
 import (
 	"bytes"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"text/template"
+
+	"github.com/apikey-operator/apikey-operator/hack/localcluster/files"
 )
 
 // kubeconfigTemplate embeds the certificates, so that the file works from wherever it is copied to.
@@ -29,13 +31,13 @@ contexts:
 current-context: localcluster
 `))
 
-// writeKubeconfig writes to path a kubeconfig for the API server at hostPort, with the certificate of user from the PKI.
-func writeKubeconfig(path string, l layout, user, hostPort string) error {
+// WriteKubeconfig writes to path a kubeconfig for the API server at hostPort, with the certificate issued under the name user.
+func (d Dir) WriteKubeconfig(path, user, hostPort string) error {
 	data := struct{ Server, User, CA, Cert, Key string }{Server: "https://" + hostPort, User: user}
 	for file, field := range map[string]*string{
-		l.cert(caName): &data.CA,
-		l.cert(user):   &data.Cert,
-		l.key(user):    &data.Key,
+		d.Cert(CA):   &data.CA,
+		d.Cert(user): &data.Cert,
+		d.Key(user):  &data.Key,
 	} {
 		content, err := os.ReadFile(file)
 		if err != nil {
@@ -47,5 +49,5 @@ func writeKubeconfig(path string, l layout, user, hostPort string) error {
 	if err := kubeconfigTemplate.Execute(&rendered, data); err != nil {
 		return fmt.Errorf("render the kubeconfig: %w", err)
 	}
-	return writeFile(path, rendered.Bytes())
+	return files.Write(path, rendered.Bytes())
 }

@@ -1,10 +1,12 @@
-package cluster
+// Package pki makes the certificates and keys of a cluster.
+package pki
 
 import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -14,19 +16,14 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
+
+	"github.com/apikey-operator/apikey-operator/hack/localcluster/files"
 )
 
-// File names below the pki directory.
-const (
-	caName              = "ca"
-	serverName          = "kube-apiserver"
-	etcdServerName      = "etcd"
-	etcdClientName      = "etcd-client"
-	adminName           = "admin"
-	controllersName     = "controllers"
-	serviceAccountsName = "service-accounts"
-)
+// CA names the authority's files.
+const CA = "ca"
 
 const (
 	caLifetime   = 10 * 365 * 24 * time.Hour
@@ -35,8 +32,14 @@ const (
 	backdated = time.Hour
 )
 
-func (l layout) cert(name string) string { return l.pki(name + ".crt") }
-func (l layout) key(name string) string  { return l.pki(name + ".key") }
+// Dir is the directory with the certificates and keys of one cluster.
+type Dir string
+
+// Cert is the file of a certificate.
+func (d Dir) Cert(name string) string { return filepath.Join(string(d), name+".crt") }
+
+// Key is the file of a private key.
+func (d Dir) Key(name string) string { return filepath.Join(string(d), name+".key") }
 
 // authority signs the certificates of one control plane.
 type authority struct {
@@ -44,55 +47,69 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// preparePKI makes what is missing. The authority and the key that signs ServiceAccount tokens are
+// Prepare makes what is missing: the authority, the key serviceAccounts that signs the tokens of ServiceAccounts, and a
+// certificate for each of leaves under its name. The authority and that key are
 // kept, so that what an earlier run handed out stays valid; the rest is issued anew at each start,
 // so that a directory that was kept for long still works.
-//
-// etcd speaks TLS under the same authority: a program that talks to the wrong one of two control
-// planes is refused instead of mixing them up.
-func preparePKI(l layout, now time.Time) error {
-	ca, err := loadOrCreateAuthority(l, now)
+func (d Dir) Prepare(serviceAccounts string, leaves map[string]x509.Certificate, now time.Time) error {
+	ca, err := loadOrCreateAuthority(d, now)
 	if err != nil {
 		return err
 	}
-	if err := ensureKey(l.key(serviceAccountsName)); err != nil {
+	if err := ensureKey(d.Key(serviceAccounts)); err != nil {
 		return err
 	}
-	for name, template := range leaves() {
-		if err := ca.issue(l, name, template, now); err != nil {
+	for name, template := range leaves {
+		if err := ca.issue(d, name, template, now); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// leaves are the certificates besides the authority's. Both clients of the API server are in the group that RBAC lets do everything.
-func leaves() map[string]x509.Certificate {
-	server := func(commonName string) x509.Certificate {
-		return x509.Certificate{
-			Subject:     pkix.Name{CommonName: commonName},
-			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-			DNSNames:    []string{"localhost"},
+// Server is a template for a server that is reached by the names or addresses given.
+func Server(commonName string, hosts ...string) x509.Certificate {
+	template := x509.Certificate{
+		Subject:     pkix.Name{CommonName: commonName},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	for _, host := range hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	client := func(commonName string, groups ...string) x509.Certificate {
-		return x509.Certificate{
-			Subject:     pkix.Name{CommonName: commonName, Organization: groups},
-			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-		}
-	}
-	return map[string]x509.Certificate{
-		serverName:      server("kube-apiserver"),
-		etcdServerName:  server("etcd"),
-		etcdClientName:  client("kube-apiserver-etcd-client"),
-		adminName:       client("localcluster-admin", "system:masters"),
-		controllersName: client("system:kube-controller-manager", "system:masters"),
+	return template
+}
+
+// Client is a template for a client of the API server: a user in groups.
+func Client(user string, groups ...string) x509.Certificate {
+	return x509.Certificate{
+		Subject:     pkix.Name{CommonName: user, Organization: groups},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 }
 
-func loadOrCreateAuthority(l layout, now time.Time) (authority, error) {
-	ca, err := loadAuthority(l)
+// ClientTLS is how the client whose certificate was issued under the name connects to a server of this cluster.
+func (d Dir) ClientTLS(client string) (*tls.Config, error) {
+	authorityPEM, err := os.ReadFile(d.Cert(CA))
+	if err != nil {
+		return nil, fmt.Errorf("read the authority's certificate: %w", err)
+	}
+	authorities := x509.NewCertPool()
+	if !authorities.AppendCertsFromPEM(authorityPEM) {
+		return nil, errors.New("the authority's certificate is not PEM")
+	}
+	certificate, err := tls.LoadX509KeyPair(d.Cert(client), d.Key(client))
+	if err != nil {
+		return nil, fmt.Errorf("load the certificate of %s: %w", client, err)
+	}
+	return &tls.Config{RootCAs: authorities, Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13}, nil
+}
+
+func loadOrCreateAuthority(d Dir, now time.Time) (authority, error) {
+	ca, err := loadAuthority(d)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return ca, err
 	}
@@ -110,34 +127,34 @@ func loadOrCreateAuthority(l layout, now time.Time) (authority, error) {
 	if err != nil {
 		return authority{}, err
 	}
-	if err := writePair(l, caName, der, key); err != nil {
+	if err := writePair(d, CA, der, key); err != nil {
 		return authority{}, err
 	}
-	return loadAuthority(l)
+	return loadAuthority(d)
 }
 
 // loadAuthority returns an error that matches fs.ErrNotExist where there is none yet.
-func loadAuthority(l layout) (authority, error) {
-	certDER, err := readPEM(l.cert(caName))
+func loadAuthority(d Dir) (authority, error) {
+	certDER, err := readPEM(d.Cert(CA))
 	if err != nil {
 		return authority{}, err
 	}
 	cert, err := x509.ParseCertificate(certDER)
 	if err != nil {
-		return authority{}, fmt.Errorf("parse %s: %w", l.cert(caName), err)
+		return authority{}, fmt.Errorf("parse %s: %w", d.Cert(CA), err)
 	}
-	keyDER, err := readPEM(l.key(caName))
+	keyDER, err := readPEM(d.Key(CA))
 	if err != nil {
 		return authority{}, err
 	}
 	key, err := x509.ParseECPrivateKey(keyDER)
 	if err != nil {
-		return authority{}, fmt.Errorf("parse %s: %w", l.key(caName), err)
+		return authority{}, fmt.Errorf("parse %s: %w", d.Key(CA), err)
 	}
 	return authority{cert: cert, key: key}, nil
 }
 
-func (ca authority) issue(l layout, name string, template x509.Certificate, now time.Time) error {
+func (ca authority) issue(d Dir, name string, template x509.Certificate, now time.Time) error {
 	key, err := newKey()
 	if err != nil {
 		return err
@@ -147,7 +164,7 @@ func (ca authority) issue(l layout, name string, template x509.Certificate, now 
 	if err != nil {
 		return err
 	}
-	return writePair(l, name, der, key)
+	return writePair(d, name, der, key)
 }
 
 func sign(template x509.Certificate, by authority, public crypto.PublicKey, now time.Time, lifetime time.Duration) ([]byte, error) {
@@ -186,11 +203,11 @@ func ensureKey(path string) error {
 }
 
 // writePair writes the key first: loadAuthority looks for the certificate first, so one that a crash cut short is made anew.
-func writePair(l layout, name string, der []byte, key *ecdsa.PrivateKey) error {
-	if err := writeKey(l.key(name), key); err != nil {
+func writePair(d Dir, name string, der []byte, key *ecdsa.PrivateKey) error {
+	if err := writeKey(d.Key(name), key); err != nil {
 		return err
 	}
-	return writePEM(l.cert(name), "CERTIFICATE", der)
+	return writePEM(d.Cert(name), "CERTIFICATE", der)
 }
 
 func writeKey(path string, key *ecdsa.PrivateKey) error {
@@ -202,7 +219,7 @@ func writeKey(path string, key *ecdsa.PrivateKey) error {
 }
 
 func writePEM(path, kind string, der []byte) error {
-	return writeFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	return files.Write(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
 func readPEM(path string) ([]byte, error) {
@@ -215,16 +232,4 @@ func readPEM(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is not PEM: remove the control plane's directory to start afresh", path)
 	}
 	return block.Bytes, nil
-}
-
-// writeFile replaces path in one step, readable by its owner only, so that nobody reads half a file.
-func writeFile(path string, data []byte) error {
-	temporary := path + ".new"
-	if err := os.WriteFile(temporary, data, 0o600); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
 }

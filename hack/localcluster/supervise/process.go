@@ -1,4 +1,6 @@
-package cluster
+// Package supervise starts the processes of a cluster one after the other, watches them, and stops them; it keeps a
+// supervisor from being started twice, and stops one from outside.
+package supervise
 
 import (
 	"bytes"
@@ -13,10 +15,6 @@ import (
 )
 
 const (
-	// stopGrace is how long a process may take to end by itself before it is killed.
-	stopGrace = 10 * time.Second
-	// failedGrace is the same after another process has died.
-	failedGrace = time.Second
 	// tailLines is how much of the log is shown of a process that died.
 	tailLines = 15
 	// lifelineVariable tells a child that descriptor 3 is its lifeline.
@@ -33,15 +31,15 @@ type process struct {
 	exitErr error
 }
 
-// startProcess runs "binary name args…" with its output in logPath. The child is in a process group of
+// startProcess runs a command with its output in logPath. The child is in a process group of
 // its own, so that Ctrl-C reaches it through its parent, in order. It ends when lifeline's other end closes.
-func startProcess(binary, name, logPath string, lifeline *os.File, args []string) (*process, error) {
+func startProcess(name, logPath string, lifeline *os.File, command []string) (*process, error) {
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the log of %s: %w", name, err)
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.Command(binary, append([]string{name}, args...)...)
+	cmd := exec.Command(command[0], command[1:]...) // #nosec G204 -- the caller names the program
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{lifeline}
 	cmd.Env = append(withoutEtcdSettings(os.Environ()), lifelineVariable+"=1")
@@ -101,7 +99,7 @@ func tailOf(path string, lines int) (string, error) {
 	return "    " + strings.Join(all, "\n    "), nil
 }
 
-// FollowLifeline makes a process that a control plane started end when that control plane is gone, however it ended.
+// FollowLifeline makes a process that a supervisor started end when that supervisor is gone, however it ended.
 // It does nothing in a process that was started otherwise.
 func FollowLifeline() {
 	if os.Getenv(lifelineVariable) == "" {
@@ -114,7 +112,7 @@ func FollowLifeline() {
 	lifeline := os.NewFile(3, "lifeline")
 	go func() {
 		_, _ = io.Copy(io.Discard, lifeline) // nothing is ever written: it returns when the other end is closed
-		fmt.Fprintln(os.Stderr, "the control plane that started this process is gone; ending")
+		fmt.Fprintln(os.Stderr, "the supervisor that started this process is gone; ending")
 		os.Exit(1)
 	}()
 }

@@ -1,9 +1,10 @@
-package cluster
+package supervise
 
 import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -11,27 +12,32 @@ import (
 	"time"
 )
 
-func TestASecondControlPlaneInTheSameDirectoryIsRefused(t *testing.T) {
-	l := newTestLayout(t)
-	first, err := lockPID(l.pidFile())
+func pidFile(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(t.TempDir(), "pid")
+}
+
+func TestASecondSupervisorInTheSameDirectoryIsRefused(t *testing.T) {
+	file := pidFile(t)
+	first, err := LockPID(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer first.release()
-	_, err = lockPID(l.pidFile())
+	defer first.Release()
+	_, err = LockPID(file)
 	if err == nil || !strings.Contains(err.Error(), "runs in this directory already") {
 		t.Errorf("error = %v, want one that says that one runs already", err)
 	}
 }
 
 func TestAReleasedDirectoryCanBeUsedAgain(t *testing.T) {
-	l := newTestLayout(t)
+	file := pidFile(t)
 	for range 2 {
-		lock, err := lockPID(l.pidFile())
+		lock, err := LockPID(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		lock.release()
+		lock.Release()
 	}
 }
 
@@ -43,27 +49,27 @@ func TestDownFindsNothingToStop(t *testing.T) {
 	}
 	defer func() { _, _ = bystander.Process.Kill(), bystander.Wait() }()
 
-	for name, prepare := range map[string]func(*testing.T, layout){
-		"in a directory that was never used": func(*testing.T, layout) {},
-		"after a clean stop": func(t *testing.T, l layout) {
-			lock, err := lockPID(l.pidFile())
+	for name, prepare := range map[string]func(*testing.T, string){
+		"in a directory that was never used": func(*testing.T, string) {},
+		"after a clean stop": func(t *testing.T, file string) {
+			lock, err := LockPID(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			lock.release()
+			lock.Release()
 		},
-		"after a crash, with the number given to another program": func(t *testing.T, l layout) {
-			if err := os.WriteFile(l.pidFile(), []byte(strconv.Itoa(bystander.Process.Pid)), 0o600); err != nil {
+		"after a crash, with the number given to another program": func(t *testing.T, file string) {
+			if err := os.WriteFile(file, []byte(strconv.Itoa(bystander.Process.Pid)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newTestLayout(t)
-			prepare(t, l)
+			file := pidFile(t)
+			prepare(t, file)
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 			defer cancel()
-			stopped, err := Down(ctx, l.dir)
+			stopped, err := Down(ctx, file)
 			if err != nil || stopped {
 				t.Errorf("Down = %t, %v; want false and no error", stopped, err)
 			}
