@@ -6,10 +6,13 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=hack/lib/cache.sh
 source "$root/hack/lib/cache.sh"
+# shellcheck source=hack/lib/kubernetes.sh
+source "$root/hack/lib/kubernetes.sh"
 
 export GOWORK=off CGO_ENABLED=0
 module=$root/hack/localcluster
-target=$(cache_dir)/localcluster-$(module_digest "$module" "$(cat "${BASH_SOURCE[0]}")")
+# The node's sources (hack/build-node.sh) are no part of it.
+target=$(cache_dir)/localcluster-$(LEAVE_OUT=node module_digest "$module" "$(cat "${BASH_SOURCE[0]}")")
 
 if [[ ! -x $target/bin/localcluster ]]; then
 	lock "$target.lock"
@@ -19,14 +22,11 @@ if [[ ! -x $target/bin/localcluster ]]; then # not built by another process mean
 	say "localcluster: this takes 6 to 10 minutes on two cores, once; downloading the modules first"
 	cd "$module"
 	packages=$(go list -deps . | wc -l)
-	kubernetes=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
-	IFS=. read -r major minor _ <<<"${kubernetes#v}"
-	version=k8s.io/component-base/version
+	ldflags=$(kubernetes_ldflags)
 	building=$target.building
 	rm -rf "$building"
 	build_with_progress localcluster "$packages" go build -v -buildvcs=false \
-		-ldflags "-s -w -X $version.gitVersion=$kubernetes -X $version.gitMajor=$major -X $version.gitMinor=$minor -X $version.gitTreeState=clean" \
-		-o "$building/bin/localcluster" .
+		-ldflags "$ldflags" -o "$building/bin/localcluster" .
 	for name in etcd kube-apiserver kubectl; do
 		ln -s localcluster "$building/bin/$name"
 	done

@@ -20,14 +20,15 @@ digest() {
 	if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -c1-16
 }
 
-# module_digest DIR [TEXT...]: a hash of what decides how the Go module in DIR builds: its sources, its versions, the toolchain, and TEXT.
+# module_digest DIR [TEXT...]: a hash of what decides how the Go module in DIR builds: its sources, with what they embed from
+# directories named config, its versions, the toolchain, and TEXT. LEAVE_OUT names a directory whose sources do not count.
 module_digest() {
 	local dir=$1
 	shift
 	{
 		printf '%s\n' "$@"
 		(cd "$dir" && go version && go env GOOS GOARCH && cat go.mod go.sum)
-		(cd "$dir" && find . -name '*.go' ! -name '*_test.go' -print | LC_ALL=C sort | while read -r file; do
+		(cd "$dir" && find . -path "./${LEAVE_OUT:-.}" -prune -o \( -name '*.go' -o -path '*/config/*' -type f \) ! -name '*_test.go' -print | LC_ALL=C sort | while read -r file; do
 			printf '%s\n' "$file"
 			cat "$file"
 		done)
