@@ -14,6 +14,8 @@ BINARY := $(CURDIR)/bin/apikey-operator$(if $(RACE),-race)
 FUZZTIME ?= 10s
 # More flags for `go test`, such as -v or -run.
 TESTFLAGS ?=
+# Tests that need servers have targets of their own.
+NOT_UNIT := /test/(chaos|chart|cluster|e2e|gitops|guides|image|integration|monitoring|ratelimit|scale)
 # The modules of this repository.
 MODULES := . hack/localcluster hack/tools $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod))
 
@@ -95,13 +97,21 @@ tidy-check: ## Check that every go.mod and go.sum is what go mod tidy writes.
 .PHONY: test
 test: ## Run all tests.
 	@began=$$(date +%s); \
-	$(MAKE) test-unit test-slow-clients sim test-mutations test-ratelimit test-localcluster test-integration test-e2e test-guides test-chaos test-scale; \
+	$(MAKE) chart-test test-unit test-slow-clients sim test-mutations test-ratelimit test-localcluster test-integration test-e2e test-guides test-chaos test-scale; \
 	echo "all tests passed in $$(($$(date +%s) - began)) s"
+
+.PHONY: chart-test
+chart-test: build ## Lint the chart, run its own suites, and compare it with kustomize, the program's flags and a real API server.
+	@assets=$$(hack/build-localcluster.sh); charts=$$(hack/build-tools.sh charts); \
+	hack/step.sh "lint of the chart" $$charts/helm lint --strict --quiet charts/apikey-operator; \
+	hack/step.sh "suites of the chart" $$charts/helm-unittest --strict --color=false charts/apikey-operator; \
+	HELM=$$charts/helm LOCALCLUSTER=$$assets/localcluster KUBECTL=$$assets/kubectl APIKEY_OPERATOR=$(BINARY) \
+		hack/step.sh "tests of the chart" go test -count=1 -timeout 10m $(TESTFLAGS) ./test/chart
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no server, with the race detector.
 	@hack/step.sh "unit tests with the race detector" \
-		go test -race $(TESTFLAGS) $$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/guides -e /test/chaos -e /test/scale -e /test/ratelimit -e /test/sim$$)
+		go test -race $(TESTFLAGS) $$(go list ./... | grep -v -E '$(NOT_UNIT)|/test/sim$$')
 
 .PHONY: test-slow-clients
 test-slow-clients: ## Show that 1,000 slow clients delay nobody else; alone and without the race detector, since it measures time.
@@ -184,7 +194,7 @@ bench: ## Compare the verifier's speed with nginx's and others' in the same run 
 .PHONY: microbench
 microbench: ## Run the benchmarks of single packages (MICROBENCH= selects some).
 	@hack/step.sh "benchmarks" go test -run '^$$' -bench '$(or $(MICROBENCH),.)' -benchmem $(TESTFLAGS) \
-		$$(go list ./... | grep -v -e /test/integration -e /test/e2e -e /test/guides -e /test/chaos -e /test/scale -e /test/perf)
+		$$(go list ./... | grep -v -E '$(NOT_UNIT)|/test/perf')
 
 .PHONY: timing
 timing: ## Measure whether the time of a refusal tells how much of a key was right (quiet machine, a minute).
