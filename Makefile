@@ -57,7 +57,7 @@ verify: ## Regenerate, and check formatting, vet, lint, vulnerabilities, go.mod 
 	@hack/step.sh verify hack/verify.sh
 
 .PHONY: generate
-generate: ## Generate deep-copy code, CRDs, RBAC roles and the API reference from the Go sources, and what of the chart comes from them.
+generate: ## Generate deep-copy code, CRDs, RBAC roles and the references of API and metrics from the Go sources, and what of the chart comes from them.
 	@tools=$$(hack/build-tools.sh); reference=$$(hack/build-tools.sh reference); charts=$$(hack/build-tools.sh charts); \
 	controller_gen() { hack/step.sh "controller-gen $${1%%,*}" $$tools/controller-gen "$$@"; }; \
 	controller_gen object paths=./api/...; \
@@ -67,6 +67,7 @@ generate: ## Generate deep-copy code, CRDs, RBAC roles and the API reference fro
 	hack/step.sh "crd-ref-docs" $$reference/crd-ref-docs --log-level=ERROR --source-path=api/v1alpha1 --config=hack/reference/config.yaml \
 		--templates-dir=hack/reference --renderer=markdown --output-path=docs/reference/api.md; \
 	hack/step.sh "copies and README of the chart" hack/generate-chart.sh $$charts/helm-docs
+	@hack/step.sh "metric reference" go run ./hack/metrics -output docs/reference/metrics.md
 
 .PHONY: fmt
 fmt: ## Format the Go sources.
