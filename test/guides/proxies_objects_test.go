@@ -20,7 +20,10 @@ const (
 	verifierHTTP = verifierHost + ":9090"
 )
 
-var exampleOnce sync.Mutex
+var (
+	exampleOnce  sync.Mutex
+	exampleReady bool
+)
 
 // exampleLab is the lab in which the README's first policy and ApiKey are applied, and the kinds of all proxies are known.
 func exampleLab(t *testing.T) *lab {
@@ -28,11 +31,17 @@ func exampleLab(t *testing.T) *lab {
 	l := labWithKinds(t)
 	exampleOnce.Lock()
 	defer exampleOnce.Unlock()
+	if exampleReady {
+		return l
+	}
 	l.namespace(t, exampleNamespace)
 	for _, b := range readGuide(t, "../README.md").of("yaml")[:2] {
 		l.apply(t, b.text)
 	}
 	l.key(t, exampleNamespace, exampleKey)
+	l.service(t, exampleNamespace, "api", map[int]string{80: l.upstream.Address})
+	l.service(t, stack.SystemNamespace, "apikey-operator-verifier", map[int]string{9090: l.verifier.Address, 9091: l.verifier.GRPC})
+	exampleReady = true
 	return l
 }
 

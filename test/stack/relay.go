@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -24,7 +25,35 @@ type Relay struct {
 // StartRelay starts a relay in this process, which Close ends. For each connection tap, which may be nil, is
 // asked where to copy what is sent to the server.
 func StartRelay(tap func() io.Writer, targets ...string) (*Relay, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	return startRelay("127.0.0.1", tap, targets...)
+}
+
+// StartReachableRelay is StartRelay at an address of this machine that may stand in an EndpointSlice, as a loopback address
+// may not.
+func StartReachableRelay(targets ...string) (*Relay, error) {
+	address, err := machineAddress()
+	if err != nil {
+		return nil, err
+	}
+	return startRelay(address, nil, targets...)
+}
+
+// machineAddress is the machine's first IPv4 address that is not a loopback one.
+func machineAddress() (string, error) {
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return "", fmt.Errorf("look for an address of this machine: %w", err)
+	}
+	for _, address := range addresses {
+		if network, ok := address.(*net.IPNet); ok && network.IP.IsGlobalUnicast() && network.IP.To4() != nil {
+			return network.IP.String(), nil
+		}
+	}
+	return "", errors.New("this machine has no IPv4 address but on the loopback interface")
+}
+
+func startRelay(host string, tap func() io.Writer, targets ...string) (*Relay, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return nil, fmt.Errorf("start a relay: %w", err)
 	}

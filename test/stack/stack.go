@@ -78,6 +78,11 @@ func (s *Stack) onStop(do func() error) {
 	s.cleanup = append(s.cleanup, do)
 }
 
+// Run starts a program that Stop ends, unless its Process is stopped before. The name tells it apart in the logs.
+func (s *Stack) Run(name, program string, args ...string) (*Process, error) {
+	return s.start(name, program, args...)
+}
+
 // start starts a program that Stop ends.
 func (s *Stack) start(name, program string, args ...string) (*Process, error) {
 	p, err := startProcess(name, filepath.Join(s.LogDir(), name+".log"), program, args...)
