@@ -4,7 +4,7 @@ no sense, and all of them are shown at once.
 */}}
 {{- define "apikey-operator.validate" -}}
 {{- $problems := "" -}}
-{{- range $subject := list "namespaces" "webhook" "durations" "replicas" "tls" "redis" "tracing" "credential" "network" "extraArgs" -}}
+{{- range $subject := list "namespaces" "webhook" "durations" "replicas" "tls" "redis" "tracing" "credential" "network" "labels" "extraArgs" -}}
 {{- $problems = cat $problems (include (printf "apikey-operator.validate.%s" $subject) $) -}}
 {{- end -}}
 {{- $lines := list -}}
@@ -107,7 +107,9 @@ verifier.autoscaling: utilization is a part of verifier.resources.requests.cpu: 
 {{- if hasSuffix "%" (toString $min) }}
 {{- $needed = div (add 99 (mul .replicas (trimSuffix "%" $min | int))) 100 }}
 {{- end }}
-{{- if and (kindIs "invalid" $min) (has (toString .budget.maxUnavailable) (list "0" "0%")) }}
+{{- if and (kindIs "invalid" $min) (kindIs "invalid" .budget.maxUnavailable) }}
+{{ .name }}.podDisruptionBudget: neither maxUnavailable nor minAvailable is given: give one of them
+{{- else if and (kindIs "invalid" $min) (has (toString .budget.maxUnavailable) (list "0" "0%")) }}
 {{ .name }}.podDisruptionBudget.maxUnavailable: {{ .budget.maxUnavailable }} lets no pod be evicted, so that no node can be drained: give 1 or more
 {{- else if and (not (kindIs "invalid" $min)) (ge (int $needed) .replicas) (gt .replicas 0) }}
 {{ .name }}.podDisruptionBudget.minAvailable: {{ $min }} of {{ .replicas }} lets no pod be evicted, so that no node can be drained: give less, or have more replicas
@@ -173,6 +175,21 @@ networkPolicy.monitoring: there are to be PodMonitors, and nobody could read the
 {{- end }}
 {{- else if or .proxies .monitoring .apiServers .egress.enabled .egress.extra }}
 networkPolicy: it says who may connect, and is not enabled: set networkPolicy.enabled, or leave the rest out
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Labels that the chart sets itself, of which some select its pods. */}}
+{{- define "apikey-operator.validate.labels" -}}
+{{- range $place, $labels := dict
+  "commonLabels" .Values.commonLabels "manager.podLabels" .Values.manager.podLabels "verifier.podLabels" .Values.verifier.podLabels
+  "monitoring.podMonitor.labels" .Values.monitoring.podMonitor.labels "monitoring.prometheusRule.labels" .Values.monitoring.prometheusRule.labels
+  "monitoring.dashboard.labels" .Values.monitoring.dashboard.labels
+}}
+{{- range $label, $_ := $labels }}
+{{- if regexMatch "^(app\\.kubernetes\\.io/(name|instance|version|component|managed-by)|helm\\.sh/chart)$" $label }}
+{{ $place }}: {{ $label }} is for the chart to set
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end -}}
