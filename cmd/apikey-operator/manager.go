@@ -213,13 +213,13 @@ func runManager(ctx context.Context, f *managerFlags) error {
 	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
-	if err := manager.AddReadyzCheck("ping", healthz.Ping); err != nil {
+	if err := reportInformed(manager); err != nil {
 		return err
 	}
 	if f.restoreMode {
 		logger.Warn("restore mode: keys are taken over from Secrets whose ApiKey has no status; switch it off when the restore is done")
 	}
-	logger.Info("starting the manager", "version", version, "namespaces", whereabouts(f.namespaces))
+	logger.Info("starting the manager", "version", version, "watching", whereabouts(f.namespaces))
 	return manager.Start(ctx)
 }
 

@@ -53,7 +53,7 @@ func runVerifier(ctx context.Context, f *verifierFlags) error {
 	if err != nil {
 		return err
 	}
-	logger.Info("starting the verifier", "version", version, "address", proxies.Addr().String(), "namespaces", whereabouts(f.namespaces))
+	logger.Info("starting the verifier", "version", version, "address", proxies.Addr().String(), "watching", whereabouts(f.namespaces))
 	return v.run(ctx, config, listeners{proxies: proxies, envoys: envoys, probes: probes})
 }
 

@@ -76,7 +76,7 @@ func (l *lab) awaitCounts(t *testing.T) {
 func (l *lab) changePolicies(t *testing.T) {
 	for _, s := range shares() {
 		before := l.credentials(t)
-		l.proxy.take()
+		l.proxy.Take()
 		l.changePolicy(t, s, `{"spec":{"permissions":["write"]}}`, v1alpha1.StateDenied)
 		l.changePolicy(t, s, `{"spec":{"permissions":["read"]}}`, v1alpha1.StateActive)
 		if diff := cmp.Diff(before, l.credentials(t)); diff != "" {
@@ -101,11 +101,11 @@ func (l *lab) changePolicy(t *testing.T, s share, patch string, want v1alpha1.Ap
 	l.awaitMetric(t, series, before[series]+float64(s.keys))
 	took := time.Since(began)
 	written := map[string]int{}
-	requests := l.proxy.take()
+	requests := l.proxy.Take()
 	l.report(t, fmt.Sprintf("%s of all ApiKeys, %d, became %s within %.2f s of the change of their policy", s.namespace, s.keys, want, took.Seconds()), requests, s.keys)
 	for _, r := range requests {
 		if isKeyWrite(r) {
-			written[r.verb+" "+r.resource]++
+			written[r.Verb+" "+r.Resource]++
 		}
 	}
 	if diff := cmp.Diff(map[string]int{"update apikeys/status": s.keys}, written); diff != "" {

@@ -3,6 +3,8 @@ package scale
 import (
 	"testing"
 	"time"
+
+	"github.com/apikey-operator/apikey-operator/test/stack/recorder"
 )
 
 // rate is how requests came over time.
@@ -14,11 +16,11 @@ type rate struct {
 }
 
 // rateOf measures requests in the order of their arrival, those for the lease apart, as they wait for nobody.
-func rateOf(requests []request, qps, burst int) rate {
+func rateOf(requests []recorder.Request, qps, burst int) rate {
 	var times []time.Time
 	for _, r := range requests {
-		if r.resource != "leases" {
-			times = append(times, r.at)
+		if r.Resource != "leases" {
+			times = append(times, r.At)
 		}
 	}
 	if len(times) == 0 {
@@ -39,14 +41,14 @@ func rateOf(requests []request, qps, burst int) rate {
 
 func TestARateIsHeldToItsBucket(t *testing.T) {
 	began := time.Now()
-	evenly := func(n int, gap time.Duration) (requests []request) {
+	evenly := func(n int, gap time.Duration) (requests []recorder.Request) {
 		for i := range n {
-			requests = append(requests, request{at: began.Add(time.Duration(i) * gap)})
+			requests = append(requests, recorder.Request{At: began.Add(time.Duration(i) * gap)})
 		}
 		return requests
 	}
 	for name, c := range map[string]struct {
-		requests     []request
+		requests     []recorder.Request
 		wantMost     int
 		wantOverdrew float64
 	}{
@@ -56,7 +58,7 @@ func TestARateIsHeldToItsBucket(t *testing.T) {
 		"at the rate for long":     {evenly(500, 100*time.Millisecond), 11, 0},
 		"at twice the rate, short": {evenly(20, 50*time.Millisecond), 20, 0},
 		"at twice the rate, long":  {evenly(101, 50*time.Millisecond), 21, 31},
-		"for the lease":            {[]request{{at: began, resource: "leases"}}, 0, 0},
+		"for the lease":            {[]recorder.Request{{At: began, Resource: "leases"}}, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := rateOf(c.requests, 10, 20)

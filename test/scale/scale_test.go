@@ -20,6 +20,7 @@ import (
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/internal/lifecycle"
 	"github.com/apikey-operator/apikey-operator/test/stack"
+	"github.com/apikey-operator/apikey-operator/test/stack/recorder"
 )
 
 const (
@@ -35,7 +36,7 @@ type lab struct {
 	*stack.Stack
 
 	kube    client.Client
-	proxy   *proxy
+	proxy   *recorder.Recorder
 	manager *stack.Manager
 }
 
@@ -86,6 +87,16 @@ func startLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	return l
+}
+
+func startProxy(t *testing.T, s *stack.Stack) *recorder.Recorder {
+	t.Helper()
+	proxy, err := recorder.Start(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = proxy.Close() })
+	return proxy
 }
 
 // startManager starts the one manager. There is no other, so there need be no lease to wait for.
@@ -174,7 +185,7 @@ func (l *lab) issue(t *testing.T) {
 // looked at every ApiKey.
 func (l *lab) restart(t *testing.T) {
 	began := time.Now()
-	l.startManager(t, stack.Options{Name: "manager", Server: l.proxy.url, Args: []string{
+	l.startManager(t, stack.Options{Name: "manager", Server: l.proxy.URL, Args: []string{
 		fmt.Sprintf("--kube-api-qps=%d", settings.qps), fmt.Sprintf("--kube-api-burst=%d", settings.burst),
 	}})
 	await(t, "the manager to look at every ApiKey", func(ctx context.Context) error {
@@ -196,10 +207,10 @@ func (l *lab) restart(t *testing.T) {
 		}
 		return nil
 	})
-	requests := l.proxy.take()
+	requests := l.proxy.Take()
 	for _, r := range requests {
-		if r.writes() || r.verb == "get" && (r.resource == "secrets" || r.resource == "apikeys") {
-			t.Errorf("it asked to %s %s %s", r.verb, r.resource, r.name)
+		if r.Writes() || r.Verb == "get" && (r.Resource == "secrets" || r.Resource == "apikeys") {
+			t.Errorf("it asked to %s %s %s", r.Verb, r.Resource, r.Name)
 		}
 	}
 	l.report(t, fmt.Sprintf("restart with %d ApiKeys, looked at within %.1f s", settings.restartKeys, time.Since(began).Seconds()),
@@ -216,14 +227,14 @@ func (l *lab) rotate(t *testing.T) {
 	l.awaitMetric(t, `apikey_operator_credentials_published_total{cause="RevisionRaised"}`, float64(settings.keys))
 	published := time.Since(began)
 	await(t, "the last grace period to end", func(context.Context) error {
-		if n := l.proxy.count(isKeyWrite); n < 4*settings.keys {
+		if n := l.proxy.Count(isKeyWrite); n < 4*settings.keys {
 			return fmt.Errorf("%d writes were seen", n)
 		}
 		return nil
 	})
 	ended := time.Since(began)
 	l.checkRotated(t)
-	requests := l.proxy.take()
+	requests := l.proxy.Take()
 	checkWrites(t, requests)
 	r := l.report(t, fmt.Sprintf("rotation of %d ApiKeys: asked for within %.1f s, published within %.1f s, grace periods over within %.1f s",
 		settings.keys, asked.Seconds(), published.Seconds(), ended.Seconds()), requests, settings.keys)
@@ -233,8 +244,8 @@ func (l *lab) rotate(t *testing.T) {
 }
 
 // isKeyWrite leaves out events.
-func isKeyWrite(r request) bool {
-	return r.writes() && (r.resource == "secrets" || r.resource == "apikeys" || r.resource == "apikeys/status")
+func isKeyWrite(r recorder.Request) bool {
+	return r.Writes() && (r.Resource == "secrets" || r.Resource == "apikeys" || r.Resource == "apikeys/status")
 }
 
 func (l *lab) checkRotated(t *testing.T) {
@@ -261,13 +272,13 @@ func (l *lab) list(t *testing.T) *v1alpha1.ApiKeyList {
 }
 
 // checkWrites holds the writes of each key, in their order, to what a rotation should cost.
-func checkWrites(t *testing.T, requests []request) {
+func checkWrites(t *testing.T, requests []recorder.Request) {
 	t.Helper()
 	want := []string{"update apikeys/status 200", "update secrets 200", "update apikeys/status 200", "update apikeys/status 200"}
-	writes := map[string][]request{}
+	writes := map[string][]recorder.Request{}
 	for _, r := range requests {
 		if isKeyWrite(r) {
-			writes[r.name] = append(writes[r.name], r)
+			writes[r.Name] = append(writes[r.Name], r)
 		}
 	}
 	if len(writes) != settings.keys {
@@ -277,14 +288,14 @@ func checkWrites(t *testing.T, requests []request) {
 	for _, list := range writes {
 		var got []string
 		for _, r := range list {
-			got = append(got, fmt.Sprintf("%s %s %d", r.verb, r.resource, r.code))
+			got = append(got, fmt.Sprintf("%s %s %d", r.Verb, r.Resource, r.Code))
 		}
 		if !slices.Equal(got, want) {
 			different[strings.Join(got, ", ")]++
 			continue
 		}
 		// The end is on record for as long as clocks may differ.
-		if lasted := list[3].at.Sub(list[2].at); lasted < settings.grace+lifecycle.ClockTolerance-time.Second {
+		if lasted := list[3].At.Sub(list[2].At); lasted < settings.grace+lifecycle.ClockTolerance-time.Second {
 			different[fmt.Sprintf("the grace period left the record after %s", lasted.Round(time.Second))]++
 		}
 	}
@@ -294,15 +305,15 @@ func checkWrites(t *testing.T, requests []request) {
 }
 
 // report prints what was asked of the API server.
-func (l *lab) report(t *testing.T, title string, requests []request, keys int) rate {
+func (l *lab) report(t *testing.T, title string, requests []recorder.Request, keys int) rate {
 	t.Helper()
 	counts := map[string]int{}
 	for _, r := range requests {
-		resource := r.resource
+		resource := r.Resource
 		if strings.HasPrefix(resource, "/") {
 			resource = "discovery"
 		}
-		counts[fmt.Sprintf("%-7s %-15s %d", r.verb, resource, r.code)]++
+		counts[fmt.Sprintf("%-7s %-15s %d", r.Verb, resource, r.Code)]++
 	}
 	var table strings.Builder
 	_, _ = fmt.Fprintf(&table, "%s\n  verb    resource        code  requests  per key\n", title)

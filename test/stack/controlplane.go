@@ -119,6 +119,32 @@ func (s *Stack) Install(ctx context.Context) (string, error) {
 	})
 }
 
+// InstallWithRolesOnly sets up what an installation takes that has no right in the whole cluster: the definitions, the
+// ServiceAccounts with the rights of the lease, and the Roles in each of the namespaces, which it makes. There are no
+// admission policies and no webhook.
+func (s *Stack) InstallWithRolesOnly(ctx context.Context, namespaces ...string) error {
+	steps := [][]string{
+		{"apply", "-k", "config/crd"},
+		{"wait", "--for=condition=Established", "crd/apikeys.apikey-operator.dev", "--timeout=" + (30 * time.Second).String()},
+		{"apply", "-f", "config/default/namespace.yaml"},
+		{
+			"apply", "-f", "config/rbac/manager_service_account.yaml", "-f", "config/rbac/verifier_service_account.yaml",
+			"-f", "config/rbac/leader_election_role.yaml", "-f", "config/rbac/leader_election_role_binding.yaml",
+		},
+	}
+	for _, namespace := range namespaces {
+		steps = append(steps,
+			[]string{"create", "namespace", namespace},
+			[]string{"apply", "--namespace", namespace, "-k", "config/rbac/watched-namespace"})
+	}
+	for _, step := range steps {
+		if _, err := s.Kubectl(ctx, step...); err != nil {
+			return fmt.Errorf("install with Roles only: %w", err)
+		}
+	}
+	return nil
+}
+
 // ConnectWebhook has the API server ask a manager before it stores ApiKeys and ApiKeyPolicies, and waits until it does:
 // until then, and wherever it cannot reach the manager, it asks nobody.
 func (s *Stack) ConnectWebhook(ctx context.Context, m *Manager) error {

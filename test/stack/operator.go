@@ -54,6 +54,15 @@ type Verifier struct {
 // StartManager starts a manager with a token of its ServiceAccount, and returns when it is ready; it may
 // still have to wait for another one's lease.
 func (s *Stack) StartManager(ctx context.Context, o Options) (*Manager, error) {
+	m, err := s.LaunchManager(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.await(ctx, m.Name+" to be ready", startTimeout, m.Ready)
+}
+
+// LaunchManager starts a manager and returns when the process lives, ready or not.
+func (s *Stack) LaunchManager(ctx context.Context, o Options) (*Manager, error) {
 	o = o.withDefaults("manager")
 	m := &Manager{}
 	if err := freeAddresses(&m.Metrics, &m.Health, &m.Webhook); err != nil {
@@ -66,9 +75,14 @@ func (s *Stack) StartManager(ctx context.Context, o Options) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m, m.await(ctx, o.Name+" to be ready", startTimeout, func(ctx context.Context) error {
-		return Healthy(ctx, "http://"+m.Health+"/readyz")
+	return m, m.await(ctx, o.Name+" to be alive", startTimeout, func(ctx context.Context) error {
+		return Healthy(ctx, "http://"+m.Health+"/healthz")
 	})
+}
+
+// Ready is nil when the manager says that it is ready.
+func (m *Manager) Ready(ctx context.Context) error {
+	return Healthy(ctx, "http://"+m.Health+"/readyz")
 }
 
 // Leads says whether the manager leads, by its own metrics.
