@@ -135,7 +135,13 @@ test-ratelimit: ## Run the tests of rate limits on a real redis-server (REDIS_SE
 test-localcluster: ## Run the tests of the local control plane itself.
 	@assets=$$(hack/build-localcluster.sh); cd hack/localcluster; \
 	LOCALCLUSTER=$$assets/localcluster ../step.sh "tests of the local control plane" \
-		env $(LOCALCLUSTER_GO) go test -count=1 -timeout 15m $(TESTFLAGS) ./cluster ./e2e
+		env $(LOCALCLUSTER_GO) go test -count=1 -timeout 15m $(TESTFLAGS) ./cluster ./supervise ./e2e
+
+.PHONY: test-node
+test-node: ## Run the tests of the cluster with a real node that other tests run pods on (Linux, root).
+	@node=$$(hack/build-node.sh); cd hack/localcluster; \
+	NODE=$$node ../step.sh "tests of the cluster with a node" \
+		env $(LOCALCLUSTER_GO) go test -count=1 -timeout 10m $(TESTFLAGS) ./node/archive ./node/machine ./node/e2e
 
 .PHONY: test-integration
 test-integration: ## Run the tests on a real API server (KUBEBUILDER_ASSETS= to use your own).

@@ -13,6 +13,7 @@ import (
 )
 
 func TestANodeRunsPodsAsARealClusterDoes(t *testing.T) {
+	machine := lookAtMachine(t)
 	c := startCluster(t)
 	c.importApp()
 	c.kubectl("apply", "-f", c.file(manifests))
@@ -83,6 +84,9 @@ func TestANodeRunsPodsAsARealClusterDoes(t *testing.T) {
 		before := traceOf(t, c)
 		run(t, 0, "nodecluster", "down", "--dir", c.dir)
 		before.mustBeGone(t)
+		if now := lookAtMachine(t); now != machine {
+			t.Errorf("the machine was changed from %+v to %+v", machine, now)
+		}
 	})
 }
 

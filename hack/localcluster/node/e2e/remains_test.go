@@ -81,6 +81,28 @@ func (s trace) mustBeGone(t *testing.T) {
 	}
 }
 
+// machineState is what a kubelet changes on a machine of its own.
+type machineState struct {
+	overcommit, panic, panicOnOops, forward string
+	directories                             string
+}
+
+func lookAtMachine(t *testing.T) machineState {
+	t.Helper()
+	setting := func(name string) string {
+		content, err := os.ReadFile("/proc/sys/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(content))
+	}
+	return machineState{
+		overcommit: setting("vm/overcommit_memory"), panic: setting("kernel/panic"), panicOnOops: setting("kernel/panic_on_oops"),
+		forward:     setting("net/ipv4/ip_forward"),
+		directories: fmt.Sprint(glob(t, "/var/lib/kubelet*"), glob(t, "/var/log/[cp]o*"), glob(t, "/run/containerd*"), glob(t, "/opt/containerd*")),
+	}
+}
+
 func TestNothingOutlivesAKilledSupervisor(t *testing.T) {
 	bystander, c := startCluster(t), startCluster(t)
 	if bystander.addresses.Node == c.addresses.Node {

@@ -42,6 +42,9 @@ func setUpMounts(l layout) error {
 			return fmt.Errorf("mount %s: %w", memory, err)
 		}
 	}
+	if err := coverWithLayer("/var/lib"); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(string(inside), 0o700); err != nil {
 		return fmt.Errorf("make %s: %w", inside, err)
 	}
@@ -49,6 +52,22 @@ func setUpMounts(l layout) error {
 		return fmt.Errorf("mount %s at %s: %w", l, inside, err)
 	}
 	return coverKernelSettings()
+}
+
+// coverWithLayer leaves the directory as it is to read, and takes what is written there into memory: a kubelet insists on
+// /var/lib/kubelet for some files. Programs may be below the directory, so it is not covered by an empty one.
+func coverWithLayer(dir string) error {
+	layer := filepath.Join("/run/layers", dir)
+	for _, part := range []string{"upper", "work"} {
+		if err := os.MkdirAll(filepath.Join(layer, part), 0o755); err != nil { // #nosec G301 -- as the directory itself
+			return fmt.Errorf("make a directory: %w", err)
+		}
+	}
+	options := fmt.Sprintf("lowerdir=%s,upperdir=%s/upper,workdir=%s/work", dir, layer, layer)
+	if err := unix.Mount("overlay", dir, "overlay", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
+		return fmt.Errorf("mount a layer on %s: %w", dir, err)
+	}
+	return nil
 }
 
 func coverKernelSettings() error {
