@@ -53,8 +53,8 @@ func TestTheChartAndKustomizeInstallTheSame(t *testing.T) {
 			for _, component := range components {
 				values = merged(t, values, options[component].values)
 			}
-			byChart := comparable(t, parse(t, mustRender(t, values, prometheusOperator)))
-			byKustomize := comparable(t, parse(t, kustomize(t, components)))
+			byChart := comparableByID(t, parse(t, mustRender(t, values, prometheusOperator)))
+			byKustomize := comparableByID(t, parse(t, kustomize(t, components)))
 			for _, id := range slices.Sorted(maps.Keys(merge(maps.Clone(byChart), byKustomize))) {
 				if diff := cmp.Diff(byKustomize[id], byChart[id]); diff != "" {
 					t.Errorf("%s differs between kustomize (-) and the chart (+):\n%s", id, diff)
@@ -106,8 +106,8 @@ func kustomize(t *testing.T, components []string) string {
 	return r.stdout
 }
 
-// comparable takes away what only one of the two has to say, and says the rest the same way: as lines, by what objects are called.
-func comparable(t *testing.T, objects []object) map[string]any {
+// comparableByID takes away what only one of the two has to say, and says the rest the same way: as lines, by what objects are called.
+func comparableByID(t *testing.T, objects []object) map[string]any {
 	t.Helper()
 	byID := map[string]any{}
 	for _, o := range objects {

@@ -78,7 +78,7 @@ func collectLeaves(values map[string]any, prefix string, leaves map[string]strin
 			collectLeaves(below, path+".", leaves)
 			continue
 		}
-		text, _ := json.Marshal(value) //nolint:errcheck // it was read from YAML
+		text, _ := json.Marshal(value) // it was read from YAML
 		leaves[path] = string(text)
 	}
 }
