@@ -188,11 +188,20 @@ func (s *Stack) probe(ctx context.Context) (string, error) {
 		"create", "--dry-run=server", "-f", "-", "-o", "jsonpath={.metadata.annotations}")
 }
 
+// ComponentPID is the id of a process of the control plane, etcd or kube-apiserver.
+func (s *Stack) ComponentPID(name string) (int, error) {
+	pid, err := childOf(s.cluster.PID(), name)
+	if err != nil {
+		return 0, fmt.Errorf("find %s: %w", name, err)
+	}
+	return pid, nil
+}
+
 // SignalEtcd sends a signal to etcd behind the back of the API server, such as SIGSTOP and SIGCONT.
 func (s *Stack) SignalEtcd(signal syscall.Signal) error {
-	pid, err := childOf(s.cluster.PID(), "etcd")
+	pid, err := s.ComponentPID("etcd")
 	if err != nil {
-		return fmt.Errorf("find etcd: %w", err)
+		return err
 	}
 	if err := syscall.Kill(pid, signal); err != nil {
 		return fmt.Errorf("send %s to etcd: %w", signal, err)

@@ -38,9 +38,12 @@ type Recorder struct {
 	// URL is where the programs find the API server.
 	URL string
 
-	server   *http.Server
+	server *http.Server
+
 	mu       sync.Mutex
 	requests []Request
+	watches  map[*http.Request]context.CancelFunc // those that are under way
+	expired  map[string]int                       // by path, how many are to be told that what they ask from is gone
 }
 
 // arrivedAt is under which a request's context holds the time of its arrival.
@@ -71,7 +74,10 @@ func Start(ctx context.Context, s *stack.Stack) (*Recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Recorder{URL: "https://" + listener.Addr().String()}
+	c := &Recorder{
+		URL:     "https://" + listener.Addr().String(),
+		watches: map[*http.Request]context.CancelFunc{}, expired: map[string]int{},
+	}
 	c.server = &http.Server{
 		Handler:           c.handler(target, transport),
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
@@ -99,8 +105,53 @@ func (c *Recorder) handler(target *url.URL, transport http.RoundTripper) http.Ha
 		},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		pass.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), arrivedAt{}, time.Now())))
+		r = r.WithContext(context.WithValue(r.Context(), arrivedAt{}, time.Now()))
+		if parse(r.Method, r.URL).Verb != "watch" {
+			pass.ServeHTTP(w, r)
+			return
+		}
+		watch, end, expired := c.beginWatch(r)
+		if expired {
+			c.note(r, http.StatusGone)
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusGone)
+			_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","reason":"Expired","code":410}`))
+			return
+		}
+		defer end()
+		pass.ServeHTTP(w, watch)
 	})
+}
+
+// beginWatch notes a watch that can be ended, unless it is to be told that what it asks from is gone.
+func (c *Recorder) beginWatch(r *http.Request) (watch *http.Request, end func(), expired bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.expired[r.URL.Path] > 0 && r.URL.Query().Get("sendInitialEvents") != "true" {
+		c.expired[r.URL.Path]--
+		return nil, nil, true
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	watch = r.WithContext(ctx)
+	c.watches[watch] = cancel
+	return watch, func() {
+		cancel()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.watches, watch)
+	}, false
+}
+
+// Expire ends all watches and has each be told, when it is begun again, that what it asks from is gone: so whoever watches
+// reads everything anew. It returns how many watches there were.
+func (c *Recorder) Expire() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for watch, cancel := range c.watches {
+		c.expired[watch.URL.Path]++
+		cancel()
+	}
+	return len(c.watches)
 }
 
 func (c *Recorder) note(r *http.Request, code int) {

@@ -1,0 +1,58 @@
+// Package sizing measures what manager and verifier take for so many ApiKeys: memory, time to start, and processor with
+// nothing to do; with the built binary on a real control plane, as docs/sizing.md has it.
+//
+// KEYS= lists the numbers of ApiKeys, rising, such as "1000 10000 100000". The programs come from variables that "make
+// sizing" sets. ApiKeys are stored with the status and the Secret that a manager would have given them, so that
+// 100,000 take minutes; that a manager finds nothing to do about them is checked.
+package sizing
+
+import (
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/apikey-operator/apikey-operator/test/stack"
+)
+
+// tools are the programs under test and those around them.
+var tools stack.Tools
+
+// sizes are the numbers of ApiKeys.
+var sizes []int
+
+func TestMain(m *testing.M) {
+	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
+	ctrllog.SetLogger(logr.Discard())
+	flag.Parse()
+	if err := readSettings(); err != nil {
+		fmt.Fprintln(os.Stderr, "sizing:", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+func readSettings() (err error) {
+	if tools, err = stack.ToolsFromEnv(); err != nil {
+		return fmt.Errorf("%w: run make sizing, which builds and sets them", err)
+	}
+	for _, text := range strings.Fields(os.Getenv("KEYS")) {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return fmt.Errorf("KEYS: %q is no number of ApiKeys", text)
+		}
+		sizes = append(sizes, n)
+	}
+	if len(sizes) == 0 || !slices.IsSorted(sizes) {
+		return fmt.Errorf("KEYS: %q: give numbers of ApiKeys, rising, such as \"1000 10000\"", os.Getenv("KEYS"))
+	}
+	return nil
+}

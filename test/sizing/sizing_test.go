@@ -1,0 +1,188 @@
+package sizing
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apikey-operator/apikey-operator/test/stack"
+)
+
+// managerArgs are those of a manager beside whom there is no other and no webhook.
+var managerArgs = []string{"--leader-elect=false", "--webhook-bind-address=0"}
+
+// idleFor is how long a process is watched that has nothing to do.
+const idleFor = 15 * time.Second
+
+// program is a manager or a verifier that has been started and is measured.
+type program struct {
+	*stack.Process
+
+	began   time.Time
+	metrics string
+	ready   func(context.Context) error
+	// looked is nil when it has done all that is to be done after a start.
+	looked func(context.Context) error
+}
+
+// row is what one program took for so many ApiKeys.
+type row struct {
+	keys            int
+	name            string
+	ready, settled  time.Duration // from the start of the process
+	startCPU        time.Duration
+	startPeak, idle int64 // bytes
+	heap            int64
+	relistPeak      int64
+	afterRelist     int64
+	relistCPU       time.Duration
+	idleCPU         float64 // of one processor
+}
+
+// TestWhatManyKeysTake prints a table.
+func TestWhatManyKeysTake(t *testing.T) {
+	l := startLab(t)
+	var rows []row
+	var servers []string
+	for _, n := range sizes {
+		t.Run(fmt.Sprintf("%d ApiKeys", n), func(t *testing.T) {
+			began := time.Now()
+			l.fill(t, n)
+			t.Logf("%d ApiKeys were there after %.0f s", n, time.Since(began).Seconds())
+			rows = append(rows, l.measure(t, "verifier", l.launchVerifier), l.measure(t, "manager", l.launchManager))
+			servers = append(servers, l.describeServers(t, n))
+		})
+	}
+	t.Logf("\n%s\n%s", table(rows), strings.Join(servers, "\n"))
+}
+
+func (l *lab) launchVerifier(t *testing.T, name string) program {
+	t.Helper()
+	began := time.Now()
+	v, err := l.LaunchVerifier(t.Context(), stack.Options{Name: name, Server: l.recorder.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	holdsAll := func(ctx context.Context) error {
+		metrics, err := stack.Scrape(ctx, v.Metrics)
+		if n := metrics["apikey_operator_verifier_index_apikeys"]; err == nil && n != float64(l.stored) {
+			err = fmt.Errorf("it has %g ApiKeys, want %d", n, l.stored)
+		}
+		return err
+	}
+	return program{Process: v.Process, began: began, metrics: v.Metrics, ready: v.Ready, looked: holdsAll}
+}
+
+func (l *lab) launchManager(t *testing.T, name string) program {
+	t.Helper()
+	began := time.Now()
+	m, err := l.LaunchManager(t.Context(), stack.Options{Name: name, Server: l.recorder.URL, Args: managerArgs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	looked := func(ctx context.Context) error {
+		metrics, err := stack.Scrape(ctx, m.Metrics)
+		passes := 0.0
+		for series, n := range metrics {
+			if strings.HasPrefix(series, `controller_runtime_reconcile_total{controller="apikey",`) {
+				passes += n
+			}
+		}
+		if err == nil && passes < float64(l.stored) {
+			err = fmt.Errorf("%g passes are done", passes)
+		}
+		return err
+	}
+	return program{Process: m.Process, began: began, metrics: m.Metrics, ready: m.Ready, looked: looked}
+}
+
+// measure starts a program, has it read everything anew, leaves it alone, and stops it.
+func (l *lab) measure(t *testing.T, name string, launch func(*testing.T, string) program) row {
+	t.Helper()
+	l.recorder.Take()
+	p := launch(t, fmt.Sprintf("%s-%d", name, l.stored))
+	r := row{keys: l.stored, name: name}
+	l.await(t, p, "ready", p.ready)
+	r.ready = time.Since(p.began)
+	l.await(t, p, "done with all ApiKeys", p.looked)
+	r.settled = awaitQuiet(t, p.PID()).Sub(p.began)
+	started := usageOf(t, p.PID())
+	r.startPeak, r.startCPU = started.peak, started.cpu
+
+	resetPeak(t, p.PID())
+	if l.recorder.Expire() == 0 {
+		t.Fatalf("the %s watches nothing", name)
+	}
+	awaitQuiet(t, p.PID())
+	relisted := usageOf(t, p.PID())
+	r.relistPeak, r.afterRelist, r.relistCPU = relisted.peak, relisted.rss, relisted.cpu-started.cpu
+	l.await(t, p, "done with all ApiKeys", p.looked)
+
+	time.Sleep(idleFor) // this is what is measured
+	idle := usageOf(t, p.PID())
+	r.idle, r.idleCPU = idle.rss, (idle.cpu-relisted.cpu).Seconds()/idleFor.Seconds()
+	var err error
+	if r.heap, err = liveHeap(t.Context(), p.metrics); err != nil {
+		t.Fatal(err)
+	}
+	l.checkQuiet(t, name)
+	if err := p.Stop(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (l *lab) await(t *testing.T, p program, what string, check func(context.Context) error) {
+	t.Helper()
+	allowed := time.Minute + time.Duration(l.stored)*10*time.Millisecond
+	if err := stack.Await(t.Context(), p.Name+" to be "+what, allowed, check); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkQuiet sees that the ApiKeys were such that there was nothing to do, and that everything was listed twice.
+func (l *lab) checkQuiet(t *testing.T, name string) {
+	t.Helper()
+	gone := 0
+	for _, r := range l.recorder.Take() {
+		if r.Writes() || r.Verb == "get" && (r.Resource == "secrets" || r.Resource == "apikeys") {
+			t.Errorf("the %s asked to %s %s %s", name, r.Verb, r.Resource, r.Name)
+			return
+		}
+		if r.Verb == "watch" && r.Resource == "apikeys" && r.Code == 410 {
+			gone++
+		}
+	}
+	if gone == 0 {
+		t.Errorf("the %s was not seen to read everything anew", name)
+	}
+}
+
+// describeServers tells what the control plane takes, for information.
+func (l *lab) describeServers(t *testing.T, n int) string {
+	t.Helper()
+	memory := map[string]int64{}
+	for _, component := range []string{"kube-apiserver", "etcd"} {
+		pid, err := l.ComponentPID(component)
+		if err != nil {
+			t.Fatal(err)
+		}
+		memory[component] = usageOf(t, pid).rss
+	}
+	return fmt.Sprintf("with %d ApiKeys and their Secrets: kube-apiserver %d MiB, etcd %d MiB", n,
+		memory["kube-apiserver"]/mebibyte, memory["etcd"]/mebibyte)
+}
+
+func table(rows []row) string {
+	var text strings.Builder
+	text.WriteString("| ApiKeys | program | ready | settled | processor | peak | live heap | peak of a relist | after | its processor | idle | idle processor |\n" +
+		"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	for _, r := range rows {
+		_, _ = fmt.Fprintf(&text, "| %d | %s | %.1f s | %.1f s | %.1f s | %d MiB | %d MiB | %d MiB | %d MiB | %.1f s | %d MiB | %.1f %% |\n",
+			r.keys, r.name, r.ready.Seconds(), r.settled.Seconds(), r.startCPU.Seconds(), r.startPeak/mebibyte, r.heap/mebibyte,
+			r.relistPeak/mebibyte, r.afterRelist/mebibyte, r.relistCPU.Seconds(), r.idle/mebibyte, 100*r.idleCPU)
+	}
+	return text.String()
+}
