@@ -8,7 +8,12 @@
 {{ template "prose" $type.Doc }}
 {{- with $type.GVK }}
 
-`apiVersion: {{ .Group }}/{{ .Version }}`, `kind: {{ .Kind }}`.
+`apiVersion: {{ .Group }}/{{ .Version }}`, `kind: {{ .Kind }}`
+{{- with index $type.Markers "kubebuilder:resource" }}{{ with last . }}, {{ eq .Scope "Cluster" | ternary "cluster-scoped" "namespaced" }}
+{{- range .ShortName }}, short name `{{ . }}`{{ end }}{{ end }}{{ end }}.
+{{- with index $type.Markers "kubebuilder:selectablefield" }} Field selectors:
+{{- range $i, $field := . }}{{ if $i }},{{ end }} `{{ trimPrefix "." $field.JSONPath }}`{{ end }}.
+{{- end }}
 {{- end }}
 {{- if $type.IsAlias }}
 
