@@ -97,7 +97,7 @@ func followImport(t *testing.T, l *lab) {
 	c.play(t, dir, g.block(t, "console", "apply"))
 	c.play(t, dir, g.block(t, "console", "verify"))
 	for key, want := range map[string][2]string{table.first: {"crm-17", "acme"}, table.second: {"crm-18", "globex"}} {
-		status, echo := send(t, proxy, "/customers", key)
+		status, echo := sendKey(t, proxy, "/customers", key)
 		if name, tenant := echo.Headers.Get("X-Apikey-Name"), echo.Headers.Get("X-Apikey-Tenant"); status != http.StatusOK || name != want[0] || tenant != want[1] {
 			t.Errorf("a key of the table is answered %d as %s of %s, want 200 as %v", status, name, tenant, want)
 		}

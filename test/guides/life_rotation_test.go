@@ -44,7 +44,7 @@ func followRotation(t *testing.T, l *lab) {
 	}
 	play("read")
 	for revision, key := range map[string]string{"1": first, "2": second} {
-		status, echo := send(t, proxy, "/stock", key)
+		status, echo := sendKey(t, proxy, "/stock", key)
 		if status != http.StatusOK || echo.Headers.Get("X-Apikey-Revision") != revision {
 			t.Errorf("the key of revision %s is answered %d, and the upstream sees %v", revision, status, echo.Headers)
 		}

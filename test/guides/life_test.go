@@ -113,8 +113,8 @@ func expectAnswer(t *testing.T, v *stack.Verifier, key, which string, want answe
 	})
 }
 
-// send sends a request through a proxy, and returns its status and, where it was allowed, what the upstream saw.
-func send(t *testing.T, proxy, path, key string) (int, stack.Echo) {
+// sendKey sends a key through a proxy, and returns its status and, where it was allowed, what the upstream saw.
+func sendKey(t *testing.T, proxy, path, key string) (int, stack.Echo) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+proxy+path, nil)
 	if err != nil {
