@@ -22,6 +22,8 @@ type Tools struct {
 	HAProxy               string // empty where there is none
 
 	Redis string // a redis-server, for those who ask for it with AddRedis
+
+	SourceController, KustomizeController string // of Flux, for those who ask for them with AddFlux
 }
 
 // ToolsFromEnv takes the paths from the variables that the Makefile sets, without those of proxies other than nginx.
