@@ -18,6 +18,7 @@ copy() {
 
 copy $chart/files/crds config/crd/bases/*.yaml
 copy $chart/files/rbac config/rbac/*_{account,role,binding}.yaml
+copy $chart/files/rbac/watched-namespace config/rbac/watched-namespace/*_{role,binding}.yaml
 copy $chart/files/admission config/admission/{status-protection,stamp-guard,deletion-protection}.yaml config/stamp/stamp.yaml
 
 monitoring=config/components/monitoring

@@ -200,6 +200,13 @@ func TestPlaceholdersOfASampleSurviveKustomize(t *testing.T) {
 func TestApplyingTheInstallationAgainChangesNothing(t *testing.T) {
 	t.Parallel()
 	for _, line := range strings.Split(strings.TrimSpace(kubectl(t, "", "apply", "-k", "../../config/default")), "\n") {
+		// Of a budget kubectl sends the selector each time, which replaces the stored one by the same: nothing is stored.
+		if budget, sent := strings.CutSuffix(line, " configured"); sent && strings.HasPrefix(budget, "poddisruptionbudget.policy/") {
+			name := strings.TrimPrefix(budget, "poddisruptionbudget.policy/")
+			if got := kubectl(t, "", "get", "poddisruptionbudget", name, "-n", systemNamespace, "-o=jsonpath={.metadata.generation}"); got == "1" {
+				continue
+			}
+		}
 		if !strings.HasSuffix(line, " unchanged") {
 			t.Errorf("applied again: %q, want it unchanged, or tools that compare will see drift for ever", line)
 		}

@@ -45,8 +45,8 @@ labels:
 
 {{/*
 The objects of a file that the chart shares with config/, which make generate copies, with labels, further annotations, and the
-release's namespace: (dict "root" $ "file" "files/…" "annotations" (dict …)). They are changed as text, since a definition's
-large numbers do not survive being read.
+release's namespace: (dict "root" $ "file" "files/…" "annotations" (dict …)). With "namespace" they are put there, where the file
+names none. They are changed as text, since a definition's large numbers do not survive being read.
 */}}
 {{- define "apikey-operator.fromFile" -}}
 {{- $labels := include "apikey-operator.labels" .root | nindent 4 -}}
@@ -56,6 +56,9 @@ large numbers do not survive being read.
 {{- range $document := splitList "\n---\n" (trimPrefix "---\n" $text) }}
 {{- $document = $document | replace "namespace: apikey-operator-system" (printf "namespace: %s" (quote $.root.Release.Namespace)) -}}
 {{- $document = $document | replace "apikey-operator-system" $.root.Release.Namespace -}}
+{{- with $.namespace -}}
+{{- $document = regexReplaceAllLiteral "(?m)^metadata:$" $document (printf "metadata:\n  namespace: %s" (quote .)) -}}
+{{- end -}}
 {{- if regexMatch "(?m)^  labels:$" $document -}}
 {{- $document = regexReplaceAllLiteral "(?m)^  labels:$" $document (printf "  labels:%s" $labels) -}}
 {{- else -}}
