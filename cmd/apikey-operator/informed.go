@@ -14,12 +14,28 @@ type informed struct{ yes atomic.Bool }
 
 // reportInformed has a manager be ready only when it has seen all that it looks after. One that may not list something
 // goes on trying, and does nothing until then: an update to it must not go on as if it worked.
-func reportInformed(manager ctrl.Manager) error {
+func reportInformed(manager ctrl.Manager) (*informed, error) {
 	i := &informed{}
 	if err := manager.AddReadyzCheck("informed", i.check); err != nil {
-		return err
+		return nil, err
 	}
-	return manager.Add(i)
+	return i, manager.Add(i)
+}
+
+// run runs a manager until the context ends. The manager itself heeds that only once its caches are filled; before, it
+// has begun nothing that would have to be brought to an end.
+func (i *informed) run(ctx context.Context, manager ctrl.Manager) error {
+	ended := make(chan error, 1)
+	go func() { ended <- manager.Start(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	if !i.yes.Load() {
+		return nil
+	}
+	return <-ended
 }
 
 // Start implements manager.Runnable.

@@ -213,14 +213,15 @@ func runManager(ctx context.Context, f *managerFlags) error {
 	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
-	if err := reportInformed(manager); err != nil {
+	informed, err := reportInformed(manager)
+	if err != nil {
 		return err
 	}
 	if f.restoreMode {
 		logger.Warn("restore mode: keys are taken over from Secrets whose ApiKey has no status; switch it off when the restore is done")
 	}
 	logger.Info("starting the manager", "version", version, "watching", whereabouts(f.namespaces))
-	return manager.Start(ctx)
+	return informed.run(ctx, manager)
 }
 
 // newBook judges by the cluster's policies, or by the default alone where only namespaces may be read.

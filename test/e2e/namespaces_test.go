@@ -117,7 +117,9 @@ func (e *confined) expectUnready(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := e.LaunchManager(t.Context(), stack.Options{Name: "manager-without-right", Args: []string{watch, "--default-policy=allow", "--webhook-bind-address=0"}})
+	m, err := e.LaunchManager(t.Context(), stack.Options{
+		Name: "manager-without-right", LogLevel: "DEBUG", Args: []string{watch, "--default-policy=allow", "--webhook-bind-address=0"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,6 +149,9 @@ func (e *confined) expectUnready(t *testing.T) {
 			}
 			return err
 		})
+	}
+	if err := errors.Join(v.Stop(patience), m.Stop(patience)); err != nil {
+		t.Error(err) // also before they have seen all, they end when they are told to
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -21,6 +22,8 @@ type Options struct {
 	LogLevel string
 	// Args are further flags.
 	Args []string
+	// Env are further variables of its environment, each as NAME=VALUE.
+	Env []string
 }
 
 func (o Options) withDefaults(program string) Options {
@@ -132,7 +135,8 @@ func (s *Stack) startOperator(ctx context.Context, program, account string, o Op
 		}
 	}
 	args = append([]string{program, "--kubeconfig", kubeconfig, "--log-level", o.LogLevel}, args...)
-	return s.start(o.Name, s.Tools.Operator, append(args, o.Args...)...)
+	args = append(append([]string{s.Tools.Operator}, args...), o.Args...)
+	return s.start(o.Name, "env", append(slices.Clone(o.Env), args...)...) // env becomes the operator
 }
 
 func freeAddresses(addresses ...*string) error {

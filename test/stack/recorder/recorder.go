@@ -26,6 +26,8 @@ type Request struct {
 	Verb, Resource  string
 	Namespace, Name string // empty where there is none
 	Code            int    // of the answer, by HTTP
+	// Whole says that all objects were asked for: by a list, or by a watch that begins with what there is.
+	Whole bool
 }
 
 // Writes says whether the request changes something.
@@ -43,7 +45,6 @@ type Recorder struct {
 	mu       sync.Mutex
 	requests []Request
 	watches  map[*http.Request]context.CancelFunc // those that are under way
-	expired  map[string]int                       // by path, how many are to be told that what they ask from is gone
 }
 
 // arrivedAt is under which a request's context holds the time of its arrival.
@@ -74,10 +75,7 @@ func Start(ctx context.Context, s *stack.Stack) (*Recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Recorder{
-		URL:     "https://" + listener.Addr().String(),
-		watches: map[*http.Request]context.CancelFunc{}, expired: map[string]int{},
-	}
+	c := &Recorder{URL: "https://" + listener.Addr().String(), watches: map[*http.Request]context.CancelFunc{}}
 	c.server = &http.Server{
 		Handler:           c.handler(target, transport),
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
@@ -110,45 +108,32 @@ func (c *Recorder) handler(target *url.URL, transport http.RoundTripper) http.Ha
 			pass.ServeHTTP(w, r)
 			return
 		}
-		watch, end, expired := c.beginWatch(r)
-		if expired {
-			c.note(r, http.StatusGone)
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusGone)
-			_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","reason":"Expired","code":410}`))
-			return
-		}
+		watch, end := c.beginWatch(r)
 		defer end()
 		pass.ServeHTTP(w, watch)
 	})
 }
 
-// beginWatch notes a watch that can be ended, unless it is to be told that what it asks from is gone.
-func (c *Recorder) beginWatch(r *http.Request) (watch *http.Request, end func(), expired bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.expired[r.URL.Path] > 0 && r.URL.Query().Get("sendInitialEvents") != "true" {
-		c.expired[r.URL.Path]--
-		return nil, nil, true
-	}
+// beginWatch notes a watch, which can then be ended.
+func (c *Recorder) beginWatch(r *http.Request) (watch *http.Request, end func()) {
 	ctx, cancel := context.WithCancel(r.Context())
 	watch = r.WithContext(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.watches[watch] = cancel
 	return watch, func() {
 		cancel()
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.watches, watch)
-	}, false
+	}
 }
 
-// Expire ends all watches and has each be told, when it is begun again, that what it asks from is gone: so whoever watches
-// reads everything anew. It returns how many watches there were.
-func (c *Recorder) Expire() int {
+// Interrupt breaks all watches off, and returns how many there were. Clients of Go then read everything anew.
+func (c *Recorder) Interrupt() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for watch, cancel := range c.watches {
-		c.expired[watch.URL.Path]++
+	for _, cancel := range c.watches {
 		cancel()
 	}
 	return len(c.watches)
@@ -221,5 +206,6 @@ func parse(method string, u *url.URL) Request {
 	default:
 		r.Verb = "list"
 	}
+	r.Whole = r.Verb == "list" || r.Verb == "watch" && u.Query().Get("sendInitialEvents") == "true"
 	return r
 }
