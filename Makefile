@@ -98,7 +98,7 @@ tidy-check: ## Check that every go.mod and go.sum is what go mod tidy writes.
 .PHONY: test
 test: ## Run all tests.
 	@began=$$(date +%s); \
-	$(MAKE) chart-test test-unit test-slow-clients sim test-mutations test-ratelimit test-localcluster test-integration test-e2e test-guides test-chaos test-scale test-gitops; \
+	$(MAKE) chart-test test-unit test-slow-clients sim test-mutations test-ratelimit test-localcluster test-integration test-e2e test-guides test-monitoring test-gitops test-chaos test-scale; \
 	echo "all tests passed in $$(($$(date +%s) - began)) s"
 
 .PHONY: chart-test
@@ -175,6 +175,23 @@ define real
 	NGINX=$$nginx APIKEY_OPERATOR=$(BINARY) $(if $(RACE),GORACE=halt_on_error=1) $(3) hack/step.sh "$(1)" \
 		go test -count=1 -timeout 2h -v $(TESTFLAGS) $(2)
 endef
+
+# monitored VARIABLES runs the tests of metrics, alerts and dashboard.
+define monitored
+	@assets=$$(hack/build-localcluster.sh); monitoring=$$(hack/build-tools.sh monitoring); redis=$$(hack/redis.sh); \
+	nginx=$${NGINX:-$$(hack/nginx.sh)}; \
+	LOCALCLUSTER=$$assets/localcluster KUBECTL=$$assets/kubectl NGINX=$$nginx REDIS_SERVER=$$redis APIKEY_OPERATOR=$(BINARY) \
+	PROMETHEUS=$$monitoring/prometheus PROMTOOL=$$monitoring/promtool $(1) hack/step.sh "metrics, alerts and dashboard on a real Prometheus" \
+		go test -count=1 -timeout 20m $(TESTFLAGS) ./test/monitoring
+endef
+
+.PHONY: test-monitoring
+test-monitoring: build ## Run the tests of alerts and dashboard with a real Prometheus that scrapes real processes.
+	$(call monitored)
+
+.PHONY: dashboard-picture
+dashboard-picture: build ## Draw docs/images/dashboard.svg from what a real Prometheus scraped in five minutes of such a run.
+	$(call monitored,DASHBOARD_PICTURE=$(CURDIR)/docs/images/dashboard.svg)
 
 .PHONY: chaos
 chaos: build ## Kill and stop the processes for CHAOS (2m) while keys rotate and are used (SEED= repeats the faults).

@@ -24,6 +24,8 @@ type Tools struct {
 	Redis string // a redis-server, for those who ask for it with AddRedis
 
 	SourceController, KustomizeController string // of Flux, for those who ask for them with AddFlux
+	// Prometheus and its promtool, for those who ask for them with AddPrometheus.
+	Prometheus, Promtool string
 }
 
 // ToolsFromEnv takes the paths from the variables that the Makefile sets, without those of proxies other than nginx.
@@ -53,6 +55,11 @@ func (t *Tools) AddProxies() error {
 
 // AddRedis takes the path of a redis-server from the variable that the Makefile sets.
 func (t *Tools) AddRedis() error { return pathsFromEnv(map[string]*string{"REDIS_SERVER": &t.Redis}) }
+
+// AddPrometheus takes the paths of Prometheus and promtool from the variables that the Makefile sets.
+func (t *Tools) AddPrometheus() error {
+	return pathsFromEnv(map[string]*string{"PROMETHEUS": &t.Prometheus, "PROMTOOL": &t.Promtool})
+}
 
 // pathsFromEnv fills in the paths that variables hold.
 func pathsFromEnv(paths map[string]*string) error {
