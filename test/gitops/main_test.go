@@ -39,6 +39,9 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) (code int, err error) {
 	tools, err := stack.ToolsFromEnv()
+	if os.Getenv("HELM") == "" {
+		err = errors.Join(err, errors.New("HELM is not set"))
+	}
 	if err := errors.Join(err, tools.AddFlux()); err != nil {
 		return 1, fmt.Errorf("%w: run make test-gitops, which builds and sets them", err)
 	}

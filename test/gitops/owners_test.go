@@ -85,6 +85,28 @@ func TestGitThatSaysThatAKeyIsNotSuspendedIsAtWarWithWhoeverSuspendsIt(t *testin
 	expectSpec(t, home, "monitor", map[string]any{"suspended": false})
 }
 
+// TestAPermissionThatAnotherOwnerAddsStays is why it is policy, and not Git alone, that limits a key: server-side apply
+// merges lists of what each owner asks for.
+func TestAPermissionThatAnotherOwnerAddsStays(t *testing.T) {
+	t.Parallel()
+	home := shared.newNamespace(t, "merged")
+	inGit := apiKey(home, "monitor", "{permissions: [read]}")
+	serverSide(t, byGit, inGit)
+	serverSide(t, "--field-manager=somebody", apiKey(home, "monitor", "{permissions: [write]}"))
+	serverSide(t, byGit, inGit, "--force-conflicts")
+	permissions := func() string {
+		found, _, _ := unstructured.NestedStringSlice(shared.get(t, apiKeys, home, "monitor").Object, "spec", "permissions")
+		return strings.Join(found, " ")
+	}
+	if got := permissions(); got != "read write" {
+		t.Errorf("spec.permissions is %s, want both owners'", got)
+	}
+	shared.kubectl(t, inGit, "apply", "--force-conflicts", "--server-side", "--field-manager=somebody", "-f", "-")
+	if got := permissions(); got != "read" {
+		t.Errorf("spec.permissions is %s, want what is left when the other asks for it no more", got)
+	}
+}
+
 func TestARevocationOutlivesEverySync(t *testing.T) {
 	t.Parallel()
 	home := shared.newNamespace(t, "revoked")
