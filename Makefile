@@ -35,6 +35,10 @@ build: ## Build bin/apikey-operator (VERSION= overrides what git says; RACE=1 ad
 	@hack/step.sh "build $(notdir $(BINARY)) $(VERSION)" env CGO_ENABLED=$(if $(RACE),1,0) \
 		go build $(if $(RACE),-race) -ldflags "-s -w -X main.version=$(VERSION)" -o $(BINARY) ./cmd/apikey-operator
 
+.PHONY: image
+image: ## Build the image into bin/image, with the list of what it is made of (VERSION=, PLATFORM=linux/arm64, GO_IMAGE=).
+	@VERSION=$(VERSION) hack/step.sh "image $(VERSION)" hack/image.sh
+
 .PHONY: demo
 demo: build ## Show the whole thing for real on this machine; KEEP=1 leaves it running.
 	@assets=$$(hack/build-localcluster.sh); \
@@ -130,6 +134,11 @@ test-mutations: ## Plant mistakes into the program, one at a time, and see that 
 test-ratelimit: ## Run the tests of rate limits on a real redis-server (REDIS_SERVER= to use your own).
 	@redis=$$(hack/redis.sh); \
 	REDIS_SERVER=$$redis hack/step.sh "rate limits on a real Redis" go test -race -count=1 -timeout 5m $(TESTFLAGS) ./test/ratelimit
+
+.PHONY: test-image
+test-image: ## Test the image: what is in it, as whom it runs, and that it is the same when it is built again.
+	@image=$$(VERSION=$(VERSION) hack/step.sh "image $(VERSION)" hack/image.sh); \
+	IMAGE=$(CURDIR)/$$image hack/step.sh "tests of the image" go test -count=1 -timeout 15m $(TESTFLAGS) ./test/image
 
 .PHONY: test-localcluster
 test-localcluster: ## Run the tests of the local control plane itself.
