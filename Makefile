@@ -83,11 +83,14 @@ vet: ## Run go vet on every module.
 	@hack/step.sh "vet" go vet ./...
 	@cd hack/localcluster && ../step.sh "vet hack/localcluster" env $(LOCALCLUSTER_GO) go vet ./...
 
+# The linter would need gigabytes for the few lines that link the kubelet.
 .PHONY: lint
 lint: ## Run golangci-lint, with the import directions, on every module.
 	@tools=$$(hack/build-tools.sh); \
 	hack/step.sh "lint" $$tools/golangci-lint run; \
-	cd hack/localcluster && ../step.sh "lint hack/localcluster" env $(LOCALCLUSTER_GO) $$tools/golangci-lint run
+	cd hack/localcluster; \
+	packages=$$(go list -f '{{.Dir}}' ./... | grep -v '/node$$'); \
+	../step.sh "lint hack/localcluster" env $(LOCALCLUSTER_GO) $$tools/golangci-lint run $$packages
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities, where their database can be reached.

@@ -35,6 +35,21 @@ func TestANodeRunsPodsAsARealClusterDoes(t *testing.T) {
 		}
 	})
 
+	t.Run("a port of a pod is forwarded", func(t *testing.T) {
+		if got := get(t, "http://"+c.in(t).forward("deployment/app", "8080")); !strings.HasPrefix(got, "app-") {
+			t.Errorf("the pod answered %q", got)
+		}
+	})
+
+	t.Run("the machine can ask the cluster's name server", func(t *testing.T) {
+		c := c.in(t)
+		want := c.kubectl("get", "service", "app", "--namespace=team", "-o", "jsonpath={.spec.clusterIP}")
+		got, err := c.resolver().LookupHost(t.Context(), "app.team.svc.cluster.local.")
+		if err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("the Service is at %v, %v; want %s", got, err, want)
+		}
+	})
+
 	t.Run("the machine reaches pods, Services and ports of the node", func(t *testing.T) {
 		c := c.in(t)
 		for name, jsonpath := range map[string][]string{

@@ -5,11 +5,13 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,6 +93,37 @@ func (c cluster) refused(args ...string) string {
 	c.t.Helper()
 	_, stderr := run(c.t, 1, "kubectl", append([]string{"--kubeconfig", c.kubeconfig}, args...)...)
 	return stderr
+}
+
+// forward forwards a port of this machine to one of the pod until the test's end, and returns its address.
+func (c cluster) forward(pod, port string) string {
+	c.t.Helper()
+	cmd := exec.Command(program(c.t, "kubectl"), "--kubeconfig", c.kubeconfig, "port-forward", "--namespace=team", pod, ":"+port)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { _, _ = cmd.Process.Kill(), cmd.Wait() })
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	// Forwarding from 127.0.0.1:41234 -> 8080
+	fields := strings.Fields(line)
+	if len(fields) < 3 {
+		c.t.Fatalf("kubectl said %q", line)
+	}
+	return fields[2]
+}
+
+// resolver asks the cluster's name server.
+func (c cluster) resolver() *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(c.addresses.DNS, "53"))
+	}}
 }
 
 // file writes a manifest to where kubectl can read it.

@@ -103,40 +103,51 @@ func lookAtMachine(t *testing.T) machineState {
 	}
 }
 
-func TestNothingOutlivesAKilledSupervisor(t *testing.T) {
-	bystander, c := startCluster(t), startCluster(t)
-	if bystander.addresses.Node == c.addresses.Node {
-		t.Fatalf("both nodes are at %s", c.addresses.Node)
+func TestTwoNodesSideBySide(t *testing.T) {
+	one, other := startCluster(t), startCluster(t)
+	if one.addresses.Node == other.addresses.Node {
+		t.Fatalf("both nodes are at %s", one.addresses.Node)
 	}
-	c.importApp()
-	c.kubectl("create", "deployment", "app", "--image=localhost/app:1")
-	c.kubectl("rollout", "status", "deployment/app", "--timeout=60s")
-	remains := traceOf(t, c)
-	if err := syscall.Kill(numberIn(t, filepath.Join(c.dir, "nodecluster.pid")), syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	await(t, "the end of the node's processes", func() bool { return len(remains.processes(t)) == 0 })
-	if _, stderr := run(t, 0, "nodecluster", "down", "--dir", c.dir); !strings.Contains(stderr, "nothing runs") {
-		t.Errorf("down says %q", stderr)
-	}
-	remains.mustBeGone(t)
-	bystander.kubectl("get", "node", "node")
+
+	t.Run("nothing of one outlives its killed supervisor, and the other runs on", func(t *testing.T) {
+		one, other := one.in(t), other.in(t)
+		one.importApp()
+		one.kubectl("create", "deployment", "app", "--image=localhost/app:1")
+		one.kubectl("rollout", "status", "deployment/app", "--timeout=60s")
+		remains := traceOf(t, one)
+		kill(t, one.supervisor())
+		await(t, "the end of the node's processes", func() bool { return len(remains.processes(t)) == 0 })
+		if _, stderr := run(t, 0, "nodecluster", "down", "--dir", one.dir); !strings.Contains(stderr, "nothing runs") {
+			t.Errorf("down says %q", stderr)
+		}
+		remains.mustBeGone(t)
+		other.kubectl("wait", "node/node", "--for=condition=Ready", "--timeout=10s")
+	})
+
+	t.Run("a component that dies ends its node, and is named", func(t *testing.T) {
+		c := other.in(t)
+		supervisor := c.supervisor()
+		kill(t, c.processRunning("kubelet"))
+		await(t, "the supervisor's end", func() bool { return syscall.Kill(supervisor, 0) != nil })
+		said, err := os.ReadFile(filepath.Join(c.dir, "log", "nodecluster.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(said), "kubelet stopped unexpectedly (signal: killed)") {
+			t.Errorf("the log does not name the kubelet:\n%s", said)
+		}
+	})
 }
 
-func TestADeadComponentIsNamed(t *testing.T) {
-	c := startCluster(t)
-	supervisor := numberIn(t, filepath.Join(c.dir, "nodecluster.pid"))
-	kubelet := c.processRunning("kubelet")
-	if err := syscall.Kill(kubelet, syscall.SIGKILL); err != nil {
+func (c cluster) supervisor() int {
+	c.t.Helper()
+	return numberIn(c.t, filepath.Join(c.dir, "nodecluster.pid"))
+}
+
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
-	}
-	await(t, "the supervisor's end", func() bool { return syscall.Kill(supervisor, 0) != nil })
-	said, err := os.ReadFile(filepath.Join(c.dir, "log", "nodecluster.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(said), "kubelet stopped unexpectedly (signal: killed)") {
-		t.Errorf("the log does not name the kubelet:\n%s", said)
 	}
 }
 
@@ -183,13 +194,15 @@ func TestWrongUsageIsRefusedWithExitCodeTwo(t *testing.T) {
 	}
 }
 
+// numberIn is the number of the process that the file names.
 func numberIn(t *testing.T, file string) int {
 	t.Helper()
 	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	number, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	first, _, _ := strings.Cut(strings.TrimSpace(string(content)), " ")
+	number, err := strconv.Atoi(first)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/apikey-operator/apikey-operator/hack/localcluster/files"
@@ -103,19 +102,18 @@ func Socket(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	pid, err := os.ReadFile(l.initPID())
-	if err != nil {
-		return "", fmt.Errorf("no cluster runs in %s: %w", dir, err)
+	first, err := readIdentity(l.initPID())
+	if err != nil || !first.runs() {
+		return "", fmt.Errorf("no cluster runs in %s", dir)
 	}
-	number, err := strconv.Atoi(string(pid))
-	if err != nil {
-		return "", fmt.Errorf("read the process number in %s: %w", l.initPID(), err)
-	}
-	return fmt.Sprintf("/proc/%d/root%s", number, containerdSocket), nil
+	return fmt.Sprintf("/proc/%d/root%s", first.pid, containerdSocket), nil
 }
 
-// cleanUp removes what a run left behind, whose processes have ended or are about to: a killed supervisor's node follows it.
+// cleanUp removes what a run left behind. Its processes have ended or are about to: a killed supervisor's node follows it.
 func cleanUp(l layout) error {
+	if err := awaitEnd(l); err != nil {
+		return err
+	}
 	if err := removeLink(l); err != nil {
 		return err
 	}

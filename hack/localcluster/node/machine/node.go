@@ -11,10 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strconv"
 	"syscall"
-
-	"github.com/apikey-operator/apikey-operator/hack/localcluster/files"
 )
 
 // InitCommand is the first argument with which Options.Binary becomes the first process of the node; see Init.
@@ -83,7 +80,11 @@ func (n *node) follow() {
 
 // boot hands over what the first process waits for.
 func (n *node) boot(l layout, s subnet, options Options) error {
-	if err := files.Write(l.initPID(), []byte(strconv.Itoa(n.cmd.Process.Pid))); err != nil {
+	first, ok := identify(n.cmd.Process.Pid)
+	if !ok {
+		return errors.New("the node's first process ended at once")
+	}
+	if err := first.write(l.initPID()); err != nil {
 		return err
 	}
 	if err := moveLink(l, n.cmd.Process.Pid); err != nil {
