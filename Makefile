@@ -105,7 +105,7 @@ tidy-check: ## Check that every go.mod and go.sum is what go mod tidy writes.
 .PHONY: test
 test: ## Run all tests.
 	@began=$$(date +%s); \
-	$(MAKE) chart-test test-unit test-slow-clients sim test-mutations test-ratelimit test-localcluster test-integration test-e2e test-guides test-monitoring test-gitops test-chaos test-scale; \
+	$(MAKE) chart-test test-unit test-slow-clients sim test-mutations test-ratelimit test-localcluster test-node test-integration test-e2e test-guides test-monitoring test-gitops test-chaos test-scale; \
 	echo "all tests passed in $$(($$(date +%s) - began)) s"
 
 .PHONY: chart-test
