@@ -118,6 +118,15 @@ func TestARealAPIServerTakesTheChart(t *testing.T) {
 			t.Errorf("there are the policies %q after an upgrade, want none that was deleted", got)
 		}
 	})
+	t.Run("with as many verifiers as there were when an autoscaler takes over", func(t *testing.T) {
+		const fixed, scaled = "verifier: {replicas: 3}", "verifier: {autoscaling: {enabled: true}}"
+		c.helm("upgrade", stack.SystemNamespace, fixed)
+		c.kubectl("", "scale", "deployment", "apikey-operator-verifier", "--replicas=4", "--namespace", stack.SystemNamespace) // as docs/install.md says
+		c.helm("upgrade", stack.SystemNamespace, scaled)
+		if got := c.kubectl("", "get", "deployment", "apikey-operator-verifier", "--namespace", stack.SystemNamespace, "-o=jsonpath={.spec.replicas}"); got != "4" {
+			t.Errorf("%s verifiers are to run after the upgrade, want 4", got)
+		}
+	})
 	t.Run("and leaves ApiKeys and policies when it is removed", func(t *testing.T) {
 		c.kubectl(`{apiVersion: apikey-operator.dev/v1alpha1, kind: ApiKey, metadata: {name: kept, namespace: default}, spec: {}}`, "apply", "-f", "-")
 		c.must("", "HELM", "uninstall", release, "--namespace", stack.SystemNamespace, "--wait")
