@@ -18,8 +18,8 @@ Beside them both serve those of the Go runtime and the process (` + "`go_…`, `
 controller-runtime and of the Kubernetes client: ` + "`controller_runtime_…`, `workqueue_…`, `rest_client_…`, `certwatcher_…`" + `, and
 ` + "`leader_election_master_status{name=\"apikey-operator-manager\"}`" + `, which is 1 of the manager that leads.
 
-Each replica of the manager tells of the same ApiKeys, whether it leads or not: take ` + "`max`" + `, not ` + "`sum`" + `. What it counts
-(` + "`…_total`" + `) is its own. So is all that a verifier tells, whose index each replica has whole.
+Every replica of the manager tells of the same ApiKeys, one that does not lead where it serves the webhook, and every verifier
+holds all of them: take ` + "`max`" + ` of those gauges, not ` + "`sum`" + `. What a process counts (` + "`…_total`" + `) is its own: take ` + "`sum`" + ` of the rates.
 `
 
 // render writes the page.

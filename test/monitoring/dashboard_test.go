@@ -31,6 +31,7 @@ func TestWhatIsAskedOfPrometheusIsThere(t *testing.T) {
 	t.Run("every query of the dashboard returns data", func(t *testing.T) { w.expectData(t, board) })
 	t.Run("requests end in the ways that the dashboard tells apart", func(t *testing.T) { w.expectReasons(t) })
 	t.Run("every rule evaluates", func(t *testing.T) { w.expectHealthyRules(t) })
+	t.Run("an ApiKey that ends and is used is found by both, and no other", func(t *testing.T) { w.expectExpiring(t) })
 	t.Run("every metric in dashboard and rules is one that is scraped", func(t *testing.T) { w.expectKnownMetrics(t, board) })
 	t.Run("the reference names just what is scraped", func(t *testing.T) { w.expectReference(t) })
 	if path := os.Getenv("DASHBOARD_PICTURE"); path != "" {
@@ -138,6 +139,20 @@ func (w *world) expectHealthyRules(t *testing.T) {
 	if want := len(alerts) + len(records); healthy != want {
 		t.Errorf("%d rules evaluate, want %d", healthy, want)
 	}
+}
+
+// expectExpiring looks for the alert that brings together what the manager and the verifiers tell of an ApiKey.
+func (w *world) expectExpiring(t *testing.T) {
+	t.Helper()
+	const query = `sum by (namespace, name) (ALERTS{alertname="ApiKeyExpiringInUse"})`
+	must(t, stack.Await(t.Context(), "the alert", patience, func(ctx context.Context) error {
+		result, _, _, err := w.prometheus.Query(ctx, query, time.Now())
+		want := model.Metric{"namespace": "phoenix", "name": "order-export"}
+		if found, ok := result.(model.Vector); !ok || len(found) != 1 || !found[0].Metric.Equal(want) {
+			return errors.Join(err, fmt.Errorf("of %v", result))
+		}
+		return nil
+	}))
 }
 
 func (*world) health(t *testing.T, name string, health prometheusv1.RuleHealth, problem string) int {

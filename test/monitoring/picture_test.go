@@ -19,14 +19,16 @@ const pictured = 5 * time.Minute
 func (w *world) draw(t *testing.T, board *dashboard.Dashboard, path string) {
 	t.Helper()
 	for n := 3; time.Since(w.began) < pictured; n++ {
-		pause(t.Context(), 12*time.Second)
+		pause(t.Context(), 8*time.Second)
 		name := []string{"billing-sync", "invoice-batch", "monitor"}[n%3]
 		w.kubectl(t, "", "patch", "apikey", name, "--namespace=phoenix", "--type=merge", "-p", fmt.Sprintf(`{"spec":{"revision":%d}}`, n))
+		w.awaitRotation(t, name)
 		if n%2 == 0 {
 			w.kubectl(t, apiKey("phoenix", fmt.Sprintf("batch-%d", n), `{permissions: [read]}`), "apply", "-f", "-")
 		}
 		if n == 9 {
 			w.kubectl(t, "", "delete", "secret", "status-page", "--namespace=phoenix")
+			w.awaitRotation(t, "status-page")
 		}
 	}
 	now := time.Now()

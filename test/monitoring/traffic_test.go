@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -50,26 +51,26 @@ func newAuthority(t *testing.T) *authority {
 
 // question is what a proxy asks, and how often as against the others.
 type question struct {
-	often     int
-	key, path string
+	often  int
+	apiKey string // whose key it is; else key
+	key    string
+	path   string
 }
 
 // questions end in all the ways that a client's requests usually do.
-func (w *world) questions() []question {
-	return []question{
-		{40, w.keys["billing-sync"], "/auth/nginx?permission=read"},
-		{20, w.keys["invoice-batch"], "/auth/forward?permission=read"},
-		{12, w.keys["order-export"], "/auth/nginx?permission=read"},
-		{8, w.keys["status-page"], "/auth/forward?permission=read"},
-		{10, w.keys["partner-api"], "/auth/nginx?permission=read"},   // more than its limit
-		{2, w.keys["monitor"], "/auth/nginx?permission=read"},        // permission_denied
-		{2, w.keys["load-test"], "/auth/forward?permission=read"},    // suspended
-		{3, "", "/auth/nginx?permission=read"},                       // missing_credential
-		{2, "ak_guessed", "/auth/nginx?permission=read"},             // unknown_key
-		{1, w.keys["invoice-batch"], "/auth/nginx?tenant=acme"},      // tenant_mismatch
-		{1, "not a key \x7f", "/auth/nginx?permission=read"},         // malformed_credential
-		{1, w.keys["invoice-batch"], "/auth/nginx?namespace=others"}, // namespace_mismatch
-	}
+var questions = []question{
+	{often: 40, apiKey: "billing-sync", path: "/auth/nginx?permission=read"},
+	{often: 20, apiKey: "invoice-batch", path: "/auth/forward?permission=read"},
+	{often: 12, apiKey: "order-export", path: "/auth/nginx?permission=read"},
+	{often: 8, apiKey: "status-page", path: "/auth/forward?permission=read"},
+	{often: 10, apiKey: "partner-api", path: "/auth/nginx?permission=read"}, // more than its limit
+	{often: 2, apiKey: "monitor", path: "/auth/nginx?permission=read"},      // permission_denied
+	{often: 2, apiKey: "load-test", path: "/auth/forward?permission=read"},  // suspended
+	{often: 1, apiKey: "invoice-batch", path: "/auth/nginx?tenant=acme"},    // tenant_mismatch
+	{often: 1, apiKey: "invoice-batch", path: "/auth/nginx?namespace=x"},    // namespace_mismatch
+	{often: 3, path: "/auth/nginx?permission=read"},                         // missing_credential
+	{often: 2, key: "ak_guessed", path: "/auth/nginx?permission=read"},      // unknown_key
+	{often: 1, key: strings.Repeat("x", 600), path: "/auth/nginx?cache=10"}, // malformed_credential
 }
 
 // ask keeps both verifiers busy until the test ends, with some 50 requests a second that come and go in waves.
@@ -79,7 +80,7 @@ func (w *world) ask(t *testing.T) {
 	done := make(chan struct{})
 	t.Cleanup(func() { cancel(); <-done })
 	var all []question
-	for _, q := range w.questions() {
+	for _, q := range questions {
 		for range q.often {
 			all = append(all, q)
 		}
@@ -93,6 +94,9 @@ func (w *world) ask(t *testing.T) {
 		defer close(done)
 		for n := 0; ctx.Err() == nil; n++ {
 			q := all[mathrand.IntN(len(all))] //nolint:gosec // which one comes next is no secret
+			if key, known := w.keys.Load(q.apiKey); known {
+				q.key, _ = key.(string)
+			}
 			send(ctx, client, q.key, servers[n%len(servers)]+q.path)
 			if n%500 == 0 { // somebody who speaks no TLS
 				send(ctx, client, "", "http://"+w.local.Address)

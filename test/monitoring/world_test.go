@@ -3,15 +3,18 @@ package monitoring
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/api"
 	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 
+	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/test/stack"
 )
 
@@ -30,8 +33,8 @@ type world struct {
 	local      *stack.Verifier // counts them in memory, and serves TLS
 	tls        *authority
 	prometheus prometheusv1.API
-	began      time.Time         // when Prometheus was ready
-	keys       map[string]string // by the name of the ApiKey
+	began      time.Time // when Prometheus was ready
+	keys       sync.Map  // by the name of the ApiKey, as whoever uses it knows them
 }
 
 func newWorld(t *testing.T) *world {
@@ -45,7 +48,7 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{Stack: s, tls: newAuthority(t), keys: map[string]string{}}
+	w := &world{Stack: s, tls: newAuthority(t)}
 	ctx := t.Context()
 	must(t, s.StartControlPlane(ctx))
 	_, err = s.Install(ctx)
@@ -97,7 +100,7 @@ func (w *world) startPrometheus(t *testing.T) {
 func specs(now time.Time) map[string]string {
 	in := func(days int) string { return now.AddDate(0, 0, days).UTC().Format(time.RFC3339) }
 	return map[string]string{
-		"billing-sync":  `{permissions: [read], rotation: {interval: 720h}}`,
+		"billing-sync":  `{permissions: [read], rotation: {every: 720h}}`,
 		"order-export":  `{permissions: [read], expiresAt: "` + in(3) + `"}`,
 		"status-page":   `{permissions: [read], expiresAt: "` + in(10) + `"}`,
 		"data-import":   `{permissions: [read], expiresAt: "` + in(40) + `"}`,
@@ -124,7 +127,7 @@ func (w *world) apply(t *testing.T) {
 	for name := range specs(time.Now()) {
 		w.kubectl(t, "", "wait", "--for=condition=Ready", "apikey/"+name, "--namespace=phoenix", "--timeout=60s")
 		if name != "old-portal" { // a revoked one gets no key
-			w.keys[name] = w.key(t, name)
+			w.keys.Store(name, w.key(t, name))
 		}
 	}
 	w.kubectl(t, "", "wait", "--for=jsonpath={.status.state}=Denied", "apikey/stray", "--namespace=unruled", "--timeout=60s")
@@ -144,8 +147,8 @@ func (w *world) kubectl(t *testing.T, input string, args ...string) string {
 // key is the key in the Secret of an ApiKey's name; empty where there is none.
 func (w *world) key(t *testing.T, name string) string {
 	t.Helper()
-	encoded := w.kubectl(t, "", "get", "secret", name, "--namespace=phoenix", "--ignore-not-found", "-o", "jsonpath={.data.*}")
-	key, err := base64.StdEncoding.DecodeString(strings.Fields(encoded + " ")[0])
+	encoded := w.kubectl(t, "", "get", "secret", name, "--namespace=phoenix", "--ignore-not-found", "-o", "jsonpath={.data."+v1alpha1.DefaultSecretKey+"}")
+	key, err := base64.StdEncoding.DecodeString(encoded)
 	must(t, err)
 	return string(key)
 }
@@ -157,10 +160,18 @@ func (w *world) change(t *testing.T) {
 	if _, err := w.KubectlWithInput(t.Context(), apiKey("unruled", "another", "{}"), "apply", "-f", "-"); err == nil {
 		t.Error("the webhook let an ApiKey in that no policy allows")
 	}
+	w.awaitRotation(t, "billing-sync")
+}
+
+// awaitRotation waits until the Secret of an ApiKey holds another key, which is used from then on.
+func (w *world) awaitRotation(t *testing.T, name string) {
+	t.Helper()
 	must(t, stack.Await(t.Context(), "the key to be rotated", time.Minute, func(context.Context) error {
-		if now := w.key(t, "billing-sync"); now == w.keys["billing-sync"] {
-			return fmt.Errorf("it is still the first one")
+		now := w.key(t, name)
+		if was, _ := w.keys.Load(name); now == "" || now == was {
+			return errors.New("it is still the one before, or none")
 		}
+		w.keys.Store(name, now)
 		return nil
 	}))
 }

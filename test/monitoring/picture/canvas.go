@@ -58,13 +58,16 @@ func number(v float64) string {
 	return text
 }
 
+// glyph is how wide a character is on average, as a part of its size; in some fonts less.
+const glyph = 0.6
+
 // widthOf is about what a text takes in the fonts that are asked for.
-func widthOf(text string, size float64) float64 { return float64(len([]rune(text))) * size * 0.55 }
+func widthOf(text string, size float64) float64 { return float64(len([]rune(text))) * size * glyph }
 
 // shorten cuts a text that is wider than its place.
 func shorten(text string, room, size float64) string {
 	runes := []rune(text)
-	most := int(room / (size * 0.55))
+	most := int(room / (size * glyph))
 	if len(runes) <= most || most < 2 {
 		return text
 	}

@@ -108,6 +108,9 @@ func scaleOf(all []series, stacked, onTheRight bool, field dashboard.Field) scal
 		high = low + 1
 	}
 	step := niceStep((high - low) / 4)
+	if unit == "bytes" {
+		step = 1024 * niceStep((high-low)/4/1024)
+	}
 	return scale{low: math.Floor(low/step) * step, high: math.Ceil(high*1.02/step) * step, step: step, unit: unit, used: used}
 }
 
@@ -164,11 +167,14 @@ func (ch *chart) drawLine(s series) {
 	}
 	var path strings.Builder
 	command := "M"
-	for _, p := range s.points {
+	for i, p := range s.points {
 		v := float64(p.Value)
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			command = "M"
 			continue
+		}
+		if i > 0 && i < len(s.points)-1 && s.points[i-1].Value == p.Value && s.points[i+1].Value == p.Value {
+			continue // within what is flat
 		}
 		fmt.Fprintf(&path, "%s%s %s", command, number(ch.x(p.Timestamp.Time())), number(ch.y(v, axis)))
 		command = "L"
@@ -180,6 +186,9 @@ func (ch *chart) drawLine(s series) {
 func (ch *chart) drawStack(all []series, bars bool) {
 	below := map[model.Time]float64{}
 	for _, s := range all {
+		if !slices.ContainsFunc(s.points, func(p model.SamplePair) bool { return p.Value > 0 }) {
+			continue // its line would hide the one below
+		}
 		if bars {
 			ch.drawStackedBars(s, below)
 			continue
