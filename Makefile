@@ -194,7 +194,7 @@ define monitored
 	nginx=$${NGINX:-$$(hack/nginx.sh)}; \
 	LOCALCLUSTER=$$assets/localcluster KUBECTL=$$assets/kubectl NGINX=$$nginx REDIS_SERVER=$$redis APIKEY_OPERATOR=$(BINARY) \
 	PROMETHEUS=$$monitoring/prometheus PROMTOOL=$$monitoring/promtool $(1) hack/step.sh "metrics, alerts and dashboard on a real Prometheus" \
-		go test -count=1 -timeout 20m $(TESTFLAGS) ./test/monitoring
+		go test -count=1 -timeout 20m $(TESTFLAGS) ./test/monitoring/...
 endef
 
 .PHONY: test-monitoring
