@@ -2,7 +2,6 @@ package guides
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -250,13 +249,7 @@ func (l *lab) keysToBackUp(t *testing.T) backedUpKeys {
 	if k.current == k.previous {
 		t.Fatal("the key was not rotated")
 	}
-	await(t, "the Secret that is revealed once to be gone", func(ctx context.Context) error {
-		_, err := l.Kubectl(ctx, "get", "secret", "revealed", "-n", "phoenix")
-		if err == nil {
-			return errors.New("it is there")
-		}
-		return nil
-	})
+	l.waitFor(t, "phoenix", "secret/revealed", "delete") // after its time
 	expectAnswer(t, l.verifier, k.stopped, "a key before the backup", allowed)
 	return k
 }
@@ -294,9 +287,11 @@ func labWithoutManager(t *testing.T) *lab {
 	return l
 }
 
-// startManager starts the manager of a lab that has none, or whose manager was stopped.
+// startManager starts the manager of a lab that has none, or whose manager was stopped. It need not wait for the lease of
+// that one.
 func (l *lab) startManager(t *testing.T, args ...string) {
 	t.Helper()
+	l.kubectl(t, "delete", "lease", stack.ManagerAccount, "--namespace", stack.SystemNamespace, "--ignore-not-found")
 	var err error
 	if l.manager, err = l.StartManager(t.Context(), stack.Options{Name: "next-manager", Args: args}); err != nil {
 		t.Fatal(err)
@@ -306,17 +301,8 @@ func (l *lab) startManager(t *testing.T, args ...string) {
 // expectOwned waits until a Secret is its ApiKey's own.
 func (l *lab) expectOwned(t *testing.T, name string) {
 	t.Helper()
-	await(t, "the Secret "+name+" to be its ApiKey's", func(ctx context.Context) error {
-		owner, err := l.Kubectl(ctx, "get", "secret", name, "-n", "phoenix", "-o", "jsonpath={.metadata.ownerReferences[0].uid}")
-		if err != nil {
-			return err
-		}
-		uid, err := l.Kubectl(ctx, "get", "apikey", name, "-n", "phoenix", "-o", "jsonpath={.metadata.uid}")
-		if err == nil && owner != uid {
-			err = fmt.Errorf("its owner is %q", owner)
-		}
-		return err
-	})
+	uid := l.kubectl(t, "get", "apikey", name, "-n", "phoenix", "-o", "jsonpath={.metadata.uid}")
+	l.waitFor(t, "phoenix", "secret/"+name, "jsonpath={.metadata.ownerReferences[0].uid}="+uid)
 }
 
 // expectIssued looks that the manager has issued so many keys since it was started.

@@ -1,8 +1,6 @@
 package guides
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -40,7 +38,7 @@ func followTenants(t *testing.T, l *lab) {
 	if err := asAlice(strings.Replace(manifest, "tenant: acme", "tenant: globex", 1)); err != nil {
 		t.Fatal(err) // nothing refuses it here before the manager does: the webhook is not connected
 	}
-	l.expectState(t, "tenant-acme", "order-export", "Denied")
+	l.waitFor(t, "tenant-acme", "apikey/order-export", "jsonpath={.status.state}=Denied")
 	c := l.newConsole(t, "", nil)
 	c.play(t, l.Root(), g.block(t, "console", "denied"))
 	expectAnswer(t, l.verifier, acme, "the key of a denied ApiKey", answer{http.StatusForbidden, "not_granted"})
@@ -64,20 +62,8 @@ func followTenants(t *testing.T, l *lab) {
 func (l *lab) followTheWarning(t *testing.T, g *guide, acme string) {
 	t.Helper()
 	l.apply(t, g.block(t, "yaml", "internal").text, g.block(t, "yaml", "next").text)
-	await(t, "tenants-next to tell what it would refuse", func(ctx context.Context) error {
-		refused, err := l.Kubectl(ctx, "get", "apikeypolicy", "tenants-next", "-o", "jsonpath={.status.refused}")
-		if err == nil && refused != "2" {
-			err = errors.New("it would refuse " + refused)
-		}
-		return err
-	})
-	await(t, "the ApiKey to carry the warning", func(ctx context.Context) error {
-		warning, err := l.Kubectl(ctx, "get", "apikey", "order-export", "-n", "tenant-acme", "-o", `jsonpath={.status.conditions[?(@.type=="PolicyWarning")].reason}`)
-		if err == nil && warning != "RotationTooRare" {
-			err = errors.New("its warning is " + warning)
-		}
-		return err
-	})
+	l.waitFor(t, "", "apikeypolicy/tenants-next", "jsonpath={.status.refused}=2")
+	l.waitFor(t, "tenant-acme", "apikey/order-export", "condition=PolicyWarning")
 	l.newConsole(t, "", nil).play(t, l.Root(), g.block(t, "console", "warned"))
 	expectAnswer(t, l.verifier, acme, "a key that a policy only warns of", allowed)
 }
@@ -114,16 +100,4 @@ func (l *lab) countQuota(t *testing.T, limit string) {
 	l.kubectl(t, "patch", "resourcequota", "apikeys", "-n", "tenant-acme", "--type=merge", "-p", `{"spec":{"hard":{"`+resource+`":"`+limit+`"}}}`)
 	status := `{"status":{"hard":{"` + resource + `":"` + limit + `"},"used":{"` + resource + `":"` + string(rune('0'+used)) + `"}}}`
 	l.kubectl(t, "patch", "resourcequota", "apikeys", "-n", "tenant-acme", "--subresource=status", "--type=merge", "-p", status)
-}
-
-// expectState waits until an ApiKey is in a state.
-func (l *lab) expectState(t *testing.T, namespace, name, want string) {
-	t.Helper()
-	await(t, name+" to be "+want, func(ctx context.Context) error {
-		state, err := l.Kubectl(ctx, "get", "apikey", name, "-n", namespace, "-o", "jsonpath={.status.state}")
-		if err == nil && state != want {
-			err = errors.New("it is " + state)
-		}
-		return err
-	})
 }

@@ -139,6 +139,12 @@ func sendKey(t *testing.T, proxy, path, key string) (int, stack.Echo) {
 	return response.StatusCode, echo
 }
 
+// waitFor waits for what "kubectl wait" calls forWhat, which watches and does not poll.
+func (l *lab) waitFor(t *testing.T, namespace, object, forWhat string) {
+	t.Helper()
+	l.kubectl(t, "wait", object, "--for="+forWhat, "--namespace="+namespace, "--timeout="+patience.String())
+}
+
 // expectLogged waits until a program's log has a line that matches.
 func (l *lab) expectLogged(t *testing.T, program, pattern string) {
 	t.Helper()

@@ -3,7 +3,6 @@ package guides
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -39,13 +38,8 @@ func TestVersionsWorkSideBySideAsTheGuideTells(t *testing.T) {
 	expectAnswer(t, next, key, "the key, by a verifier that reads all anew", allowed)
 	l.expectNoneUndecodable(t, next.Metrics, "apikey_operator_verifier_undecodable_apikeys")
 	l.startManager(t)
-	await(t, "this manager to look at what the later one wrote", func(ctx context.Context) error {
-		seen, err := l.Kubectl(ctx, "get", "apikey", "used", "-n", "phoenix", "-o", "jsonpath={.metadata.generation} {.status.observedGeneration}")
-		if generation, observed, _ := strings.Cut(seen, " "); err == nil && generation != observed {
-			err = errors.New("it has looked at " + observed + " of " + generation)
-		}
-		return err
-	})
+	generation := l.kubectl(t, "get", "apikey", "used", "-n", "phoenix", "-o", "jsonpath={.metadata.generation}")
+	l.waitFor(t, "phoenix", "apikey/used", "jsonpath={.status.observedGeneration}="+generation)
 	l.expectIssued(t, 0)
 	l.expectNoneUndecodable(t, l.manager.Metrics, "apikey_operator_undecodable_apikeys")
 
