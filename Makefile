@@ -105,7 +105,7 @@ tidy-check: ## Check that every go.mod and go.sum is what go mod tidy writes.
 .PHONY: test
 test: ## Run all tests.
 	@began=$$(date +%s); \
-	$(MAKE) chart-test test-unit test-slow-clients sim test-mutations test-ratelimit test-localcluster test-node test-integration test-e2e test-guides test-monitoring test-gitops test-chaos test-scale; \
+	$(MAKE) chart-test test-unit test-slow-clients sim test-mutations test-ratelimit test-localcluster test-integration test-e2e test-guides test-monitoring test-gitops test-chaos test-scale; \
 	echo "all tests passed in $$(($$(date +%s) - began)) s"
 
 .PHONY: chart-test
@@ -142,6 +142,10 @@ test-ratelimit: ## Run the tests of rate limits on a real redis-server (REDIS_SE
 test-image: ## Test the image: what is in it, as whom it runs, and that it is the same when it is built again.
 	@image=$$(VERSION=$(VERSION) hack/step.sh "image $(VERSION)" hack/image.sh); \
 	IMAGE=$(CURDIR)/$$image hack/step.sh "tests of the image" go test -count=1 -timeout 15m $(TESTFLAGS) ./test/image
+
+.PHONY: test-cluster
+test-cluster: ## Install the chart on a real node, and do there what users do, under traffic (needs root and Linux, or kind and docker).
+	@VERSION=$(VERSION) hack/test-cluster.sh $(TESTFLAGS)
 
 .PHONY: test-localcluster
 test-localcluster: ## Run the tests of the local control plane itself.
