@@ -122,7 +122,7 @@ func changes() map[string]change {
 		"verifier.tracing.sampleRatio":                        {value: "0.7", want: "--tracing-sample-ratio=0.7", with: "verifier: {tracing: {endpoint: 'a:1'}}"},
 
 		"starterPolicy.enabled":               {value: "true", want: "kind: ApiKeyPolicy"},
-		"starterPolicy.name":                  {value: "x", want: "name: x", with: "starterPolicy: {enabled: true}"},
+		"starterPolicy.name":                  {value: "x", want: `name: "x"`, with: "starterPolicy: {enabled: true}"},
 		"starterPolicy.spec":                  {value: "{namespaceSelector: {}, tenants: [x]}", want: "tenants:", with: "starterPolicy: {enabled: true}\ncrds: {install: false}"},
 		"networkPolicy.enabled":               {value: "true, proxies: [{podSelector: {}}]", want: "kind: NetworkPolicy"},
 		"networkPolicy.proxies":               {value: peers, want: "team: x", with: network},

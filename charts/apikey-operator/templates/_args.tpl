@@ -108,7 +108,7 @@
 {{- with .redis }}
 - {{ printf "--redis-address=%s" (join "," .addresses) | quote }}
 {{- with .masterName }}
-- --redis-master-name={{ . }}
+- {{ printf "--redis-master-name=%s" . | quote }}
 {{- end }}
 {{- if .cluster }}
 - --redis-cluster=true

@@ -98,19 +98,19 @@ spec:
 {{- if .secretName }}
 - name: tls
   secret:
-    secretName: {{ .secretName }}
+    secretName: {{ quote .secretName }}
 {{- end }}
 {{- if .clientCA.secretName }}
 - name: client-ca
   secret:
-    secretName: {{ .clientCA.secretName }}
+    secretName: {{ quote .clientCA.secretName }}
     items:
     - key: {{ quote .clientCA.key }}
       path: ca.crt
 {{- else if .clientCA.configMapName }}
 - name: client-ca
   configMap:
-    name: {{ .clientCA.configMapName }}
+    name: {{ quote .clientCA.configMapName }}
     items:
     - key: {{ quote .clientCA.key }}
       path: ca.crt
@@ -121,7 +121,7 @@ spec:
 {{- if .passwordSecret.name }}
 - name: redis
   secret:
-    secretName: {{ .passwordSecret.name }}
+    secretName: {{ quote .passwordSecret.name }}
     items:
     - key: {{ quote .passwordSecret.key }}
       path: password
@@ -129,7 +129,7 @@ spec:
 {{- if and .tls.enabled .tls.caSecret.name }}
 - name: redis-ca
   secret:
-    secretName: {{ .tls.caSecret.name }}
+    secretName: {{ quote .tls.caSecret.name }}
     items:
     - key: {{ quote .tls.caSecret.key }}
       path: ca.crt
