@@ -224,7 +224,7 @@ scale: build ## Count what it costs to rotate KEYS (5000) at once, and to restar
 .PHONY: test-scale
 test-scale: build ## The same with 100 and 150.
 	$(call real,scale with few keys,./test/scale,KEYS=100 RESTART_KEYS=150 GRACE=1s QPS=150 BURST=100)
-	$(call real,sizing with few keys,./test/sizing,KEYS='20 50')
+	$(call real,sizing with few keys,./test/sizing,KEYS=100 IDLE=1s)
 
 .PHONY: sizing
 sizing: build ## Measure memory, start and idle processor of manager and verifier for KEYS ("1000 10000 100000") ApiKeys; minutes.

@@ -13,9 +13,6 @@ import (
 // managerArgs are those of a manager beside whom there is no other and no webhook.
 var managerArgs = []string{"--leader-elect=false", "--webhook-bind-address=0"}
 
-// idleFor is how long a process is watched that has nothing to do.
-const idleFor = 15 * time.Second
-
 // program is a manager or a verifier that has been started and is measured.
 type program struct {
 	*stack.Process

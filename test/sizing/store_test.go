@@ -7,13 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -24,8 +25,10 @@ import (
 )
 
 const (
-	// clients is how many requests of ours are under way at once.
-	clients = 16
+	// batch is how many objects are written at once; etcd takes 128 at most.
+	batch = 100
+	// writers is how many batches are under way at once.
+	writers = 4
 	// namespaces is over how many the ApiKeys are spread.
 	namespaces = 20
 )
@@ -49,6 +52,7 @@ type lab struct {
 	*stack.Stack
 
 	kube     client.Client
+	etcd     *etcd
 	recorder *recorder.Recorder
 	key      *v1alpha1.ApiKey
 	secret   *corev1.Secret
@@ -108,6 +112,9 @@ func (l *lab) start(ctx context.Context) error {
 			return err
 		}
 	}
+	if l.etcd, err = openEtcd(l.Stack); err != nil {
+		return err
+	}
 	l.recorder, err = recorder.Start(ctx, l.Stack)
 	return err
 }
@@ -160,56 +167,72 @@ func (l *lab) issueTemplate(t *testing.T) {
 // fill stores ApiKeys until there are n.
 func (l *lab) fill(t *testing.T, n int) {
 	t.Helper()
-	numbers := make(chan int)
-	problems := make(chan error, clients)
-	var group sync.WaitGroup
-	for range clients {
-		group.Go(func() {
-			var failed error
-			for i := range numbers {
-				failed = errors.Join(failed, l.store(t.Context(), i))
-			}
-			problems <- failed
-		})
+	var group errgroup.Group
+	group.SetLimit(writers)
+	for first := l.stored; first < n; first += batch {
+		group.Go(func() error { return l.store(t.Context(), first, min(first+batch, n)) })
 	}
-	for i := l.stored; i < n; i++ {
-		numbers <- i
-	}
-	close(numbers)
-	group.Wait()
-	for range clients {
-		if err := <-problems; err != nil {
-			t.Fatal(err)
-		}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
 	}
 	l.stored = n
 }
 
-// store stores the nth ApiKey as it would be if a manager had issued it.
-func (l *lab) store(ctx context.Context, n int) error {
+// store stores ApiKeys and their Secrets as they would be if a manager had issued them. The Secrets come first, since a
+// status tells the resource version of its Secret, which is etcd's revision.
+func (l *lab) store(ctx context.Context, first, end int) error {
+	var secrets, apiKeys []pair
+	var issued []*v1alpha1.ApiKey
+	for n := first; n < end; n++ {
+		key, secret, err := l.issued(n)
+		if err != nil {
+			return err
+		}
+		value, err := encodeSecret(secret)
+		if err != nil {
+			return err
+		}
+		secrets = append(secrets, pair{"/registry/secrets/" + secret.Namespace + "/" + secret.Name, value})
+		issued = append(issued, key)
+	}
+	revision, err := l.etcd.put(ctx, secrets)
+	if err != nil {
+		return err
+	}
+	for _, key := range issued {
+		key.Status.SecretRef.ResourceVersion = revision
+		value, err := json.Marshal(key)
+		if err != nil {
+			return err
+		}
+		apiKeys = append(apiKeys, pair{"/registry/apikey-operator.dev/apikeys/" + key.Namespace + "/" + key.Name, value})
+	}
+	_, err = l.etcd.put(ctx, apiKeys)
+	return err
+}
+
+// issued is the nth ApiKey with its Secret.
+func (l *lab) issued(n int) (*v1alpha1.ApiKey, *corev1.Secret, error) {
 	key, err := newKey(n)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if err := l.kube.Create(ctx, key); err != nil {
-		return err
-	}
+	key.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ApiKey"}
+	key.UID, key.Generation, key.CreationTimestamp = uuid.NewUUID(), l.key.Generation, l.key.CreationTimestamp
+	key.ManagedFields = l.key.ManagedFields
 	plaintext, err := keys.Generate(rand.Reader, keys.Format{Prefix: "sk_live_", Bytes: keys.DefaultBytes})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	secret, err := l.secretOf(key, plaintext)
 	if err != nil {
-		return err
-	}
-	if err := l.kube.Create(ctx, secret); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if key.Status, err = l.statusOf(key, plaintext); err != nil {
-		return err
+		return nil, nil, err
 	}
-	key.Status.SecretRef.UID, key.Status.SecretRef.ResourceVersion = string(secret.UID), secret.ResourceVersion
-	return l.kube.Status().Update(ctx, key)
+	key.Status.SecretRef.UID = string(secret.UID)
+	return key, secret, nil
 }
 
 // secretOf is the template's Secret with another key, for another ApiKey.
@@ -219,6 +242,7 @@ func (l *lab) secretOf(key *v1alpha1.ApiKey, plaintext keys.Plaintext) (*corev1.
 	template.ObjectMeta = metav1.ObjectMeta{
 		Namespace: key.Namespace, Name: l.secret.Name,
 		Labels: template.Labels, Annotations: template.Annotations, OwnerReferences: template.OwnerReferences,
+		UID: uuid.NewUUID(), CreationTimestamp: template.CreationTimestamp, ManagedFields: template.ManagedFields,
 	}
 	if err := l.adapt(template, secret, key, plaintext); err != nil {
 		return nil, err
