@@ -178,10 +178,11 @@ func (l *lab) fill(t *testing.T, n int) {
 	l.stored = n
 }
 
-// store stores ApiKeys and their Secrets as they would be if a manager had issued them. The Secrets come first, since a
-// status tells the resource version of its Secret, which is etcd's revision.
+// store stores ApiKeys and their Secrets as they would be if a manager had issued them. The ApiKeys come first, or the
+// garbage collector would take the Secrets for orphans; and again, since a status tells the resource version of its
+// Secret, which is etcd's revision.
 func (l *lab) store(ctx context.Context, first, end int) error {
-	var secrets, apiKeys []pair
+	var secrets []pair
 	var issued []*v1alpha1.ApiKey
 	for n := first; n < end; n++ {
 		key, secret, err := l.issued(n)
@@ -195,19 +196,29 @@ func (l *lab) store(ctx context.Context, first, end int) error {
 		secrets = append(secrets, pair{"/registry/secrets/" + secret.Namespace + "/" + secret.Name, value})
 		issued = append(issued, key)
 	}
+	if err := l.putApiKeys(ctx, issued); err != nil {
+		return err
+	}
 	revision, err := l.etcd.put(ctx, secrets)
 	if err != nil {
 		return err
 	}
 	for _, key := range issued {
 		key.Status.SecretRef.ResourceVersion = revision
+	}
+	return l.putApiKeys(ctx, issued)
+}
+
+func (l *lab) putApiKeys(ctx context.Context, apiKeys []*v1alpha1.ApiKey) error {
+	var pairs []pair
+	for _, key := range apiKeys {
 		value, err := json.Marshal(key)
 		if err != nil {
 			return err
 		}
-		apiKeys = append(apiKeys, pair{"/registry/apikey-operator.dev/apikeys/" + key.Namespace + "/" + key.Name, value})
+		pairs = append(pairs, pair{"/registry/apikey-operator.dev/apikeys/" + key.Namespace + "/" + key.Name, value})
 	}
-	_, err = l.etcd.put(ctx, apiKeys)
+	_, err := l.etcd.put(ctx, pairs)
 	return err
 }
 
