@@ -14,9 +14,7 @@ import (
 
 func rotates(t *testing.T) {
 	withoutALostRequest(t, func() {
-		patchKey(t, "steady", `{"spec":{"revision":2}}`)
-		mustKubectl(t, "wait", "apikey/steady", "--namespace", appsNamespace, "--timeout=1m",
-			`--for=jsonpath={.status.credentials[?(@.state=="Current")].revision}=2`)
+		rotateByHand(t, "steady", 2)
 		// The kubelet looks at a pod that changes at once, and else brings its Secrets up to date within a minute or so.
 		mustKubectl(t, "annotate", "pod", "client", "--namespace", appsNamespace, "tests/rotated=true")
 		await(t, "the client to use the new key", 3*time.Minute, func(ctx context.Context) error {
@@ -27,6 +25,14 @@ func rotates(t *testing.T) {
 			return err
 		})
 	})
+}
+
+// rotateByHand asks for a revision of a key, and waits until it is published.
+func rotateByHand(t *testing.T, name string, revision int) {
+	t.Helper()
+	patchKey(t, name, fmt.Sprintf(`{"spec":{"revision":%d}}`, revision))
+	mustKubectl(t, "wait", "apikey/"+name, "--namespace", appsNamespace, "--timeout=1m",
+		fmt.Sprintf(`--for=jsonpath={.status.credentials[?(@.state=="Current")].revision}=%d`, revision))
 }
 
 func losesAVerifier(t *testing.T) {
@@ -74,9 +80,7 @@ func losesTheManager(t *testing.T) {
 		mustKubectl(t, "delete", "pod", managers[0], "--namespace", systemNamespace)
 		awaitRollout(t, systemNamespace, "apikey-operator-manager")
 		// The next one works where the first has stopped.
-		patchKey(t, "narrow", `{"spec":{"revision":2,"suspended":false}}`)
-		mustKubectl(t, "wait", "apikey/narrow", "--namespace", appsNamespace, "--timeout=1m",
-			`--for=jsonpath={.status.credentials[?(@.state=="Current")].revision}=2`)
+		rotateByHand(t, "narrow", 2)
 	})
 }
 

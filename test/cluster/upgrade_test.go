@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,7 +74,7 @@ func findVerifiersAgain(t *testing.T) {
 	t.Helper()
 	mustKubectl(t, "rollout", "restart", "deployment/nginx", "--namespace", appsNamespace)
 	mustKubectl(t, "rollout", "status", "deployment/nginx", "--namespace", appsNamespace, "--timeout="+podTimeout.String())
-	awaitAnswer(t, "/reports/1", "steady", 200)
+	awaitAnswer(t, "/reports/1", "steady", http.StatusOK)
 }
 
 func comesBack(t *testing.T) {
@@ -122,8 +123,10 @@ func upgrades(t *testing.T) {
 	}
 }
 
-// keepsKeysToItself looks at what the pods have written by now, where more is written than otherwise.
+// keepsKeysToItself has a key issued and refused by pods that write down more than they do otherwise, and looks at that.
 func keepsKeysToItself(t *testing.T) {
+	rotateByHand(t, "steady", 3)
+	expectAnswer(t, "/admin/1", "steady", http.StatusForbidden)
 	logs := mustKubectl(t, "logs", "--namespace", systemNamespace, "--selector=app.kubernetes.io/name=apikey-operator", "--tail=-1", "--max-log-requests=10")
 	logs += mustKubectl(t, "logs", "--namespace", appsNamespace, "deployment/nginx")
 	if !strings.Contains(logs, `"name":"steady"`) {
