@@ -230,13 +230,15 @@ test-scale: build ## The same with 100 and 150.
 sizing: build ## Measure memory, start and idle processor of manager and verifier for KEYS ("1000 10000 100000") ApiKeys; minutes.
 	$(call real,sizing,./test/sizing,KEYS='$(or $(KEYS),1000 10000 100000)')
 
+# What these tests do most is wait, so more of them go on at once than there are processors.
 .PHONY: test-gitops
 test-gitops: build ## Show that it is fit for GitOps: Argo CD's health scripts, kstatus, no drift, two owners, a real Flux.
 	@assets=$$(hack/build-localcluster.sh); charts=$$(hack/build-tools.sh charts); flux=$$(hack/build-tools.sh gitops); \
 	nginx=$${NGINX:-$$(hack/nginx.sh)}; \
 	LOCALCLUSTER=$$assets/localcluster KUBECTL=$$assets/kubectl NGINX=$$nginx APIKEY_OPERATOR=$(BINARY) HELM=$$charts/helm \
-	SOURCE_CONTROLLER=$$flux/source-controller KUSTOMIZE_CONTROLLER=$$flux/kustomize-controller hack/step.sh "GitOps" \
-		go test -count=1 -timeout 10m $(TESTFLAGS) ./test/gitops
+	SOURCE_CONTROLLER=$$flux/source-controller KUSTOMIZE_CONTROLLER=$$flux/kustomize-controller HELM_CONTROLLER=$$flux/helm-controller \
+		hack/step.sh "GitOps" \
+		go test -count=1 -timeout 10m -parallel 16 $(TESTFLAGS) ./test/gitops
 
 .PHONY: bench
 bench: ## Compare the verifier's speed with nginx's and others' in the same run (BENCH= selects rows, ROUNDS= (9), PROFILES= is a directory).

@@ -24,6 +24,7 @@ const (
 
 var (
 	gitRepositories = schema.GroupVersionResource{Group: "source.toolkit.fluxcd.io", Version: "v1", Resource: "gitrepositories"}
+	helmReleases    = schema.GroupVersionResource{Group: "helm.toolkit.fluxcd.io", Version: "v2", Resource: "helmreleases"}
 	kustomizations  = schema.GroupVersionResource{Group: "kustomize.toolkit.fluxcd.io", Version: "v1", Resource: "kustomizations"}
 )
 
@@ -49,10 +50,13 @@ func TestFluxAppliesAGitRepository(t *testing.T) {
 		{"a key that the schema refuses makes the Kustomization not ready", aMalformedKeyIsTold},
 		{"a revoked key blocks nothing", aRevokedKeyBlocksNothing},
 		{"a key that leaves the repository goes, with its Secret", aRemovedKeyIsPruned},
+		{"a protected key stays until it is protected no more", aProtectedKeyIsNotPruned},
 		{"what somebody grants by hand is taken back", driftIsCorrected},
 		{"a key that was suspended by another field manager stays suspended", anIncidentStays},
 		{"a key that was suspended by plain kubectl is resumed", plainKubectlIsUndone},
 		{"a key that was revoked by plain kubectl stays revoked, and Git has to follow", plainRevocationIsTold},
+		{"a key that policy refuses is told with the reason where the webhook is up", theWebhookTellsWhy},
+		{"the chart is installed, and the manager's certificate is no drift", theChartIsInstalled},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.do(t, f) }) {
 			return
@@ -65,27 +69,41 @@ func startFlux(t *testing.T) *flux {
 	if err := shared.InstallFlux(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := shared.StartFlux(t.Context()); err != nil {
+	if err := shared.StartFlux(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	f := &flux{repository: newRepository(t)}
+	f := &flux{repository: newRepository(t, "api-keys")}
 	f.push(t, f.examples(t))
-	for _, name := range []string{"source.yaml", "policies.yaml", "keys.yaml"} {
-		text, err := os.ReadFile(filepath.Join(fluxExamples, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		manifest := strings.Replace(string(text), "https://git.phoenix.example/platform/api-keys.git", f.URL, 1)
-		shared.kubectl(t, manifest, "apply", "-f", "-")
+	for _, name := range []string{"source.yaml", "policies.yaml", "keys.yaml", "consumer.yaml"} {
+		shared.kubectl(t, example(t, name, f.repository), "apply", "-f", "-")
 	}
 	return f
+}
+
+// example is a manifest of the docs, with a repository of ours in place of the one that it names.
+func example(t *testing.T, name string, r *repository) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(fluxExamples, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Replace(string(text), "https://git.phoenix.example/platform/"+r.name+".git", r.URL, 1)
 }
 
 // examples are the files of the example's repository. The policies of other tests stay out of its namespace.
 func (f *flux) examples(t *testing.T) map[string]string {
 	t.Helper()
-	files := map[string]string{"policies/contradictory.yaml": contradictoryPolicy}
-	root := os.DirFS(filepath.Join(fluxExamples, "repository"))
+	files := filesBelow(t, filepath.Join(fluxExamples, "repository"))
+	files["policies/contradictory.yaml"] = contradictoryPolicy
+	files["keys/namespace.yaml"] += "  labels:\n    own-policies: \"\"\n"
+	return files
+}
+
+// filesBelow are the contents of a directory's files, by their paths in it.
+func filesBelow(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	root := os.DirFS(dir)
 	err := fs.WalkDir(root, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -97,7 +115,6 @@ func (f *flux) examples(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files["keys/namespace.yaml"] += "  labels:\n    own-policies: \"\"\n"
 	return files
 }
 
@@ -193,6 +210,8 @@ func policiesComeFirst(t *testing.T, f *flux) {
 		}
 	}
 	shared.awaitGone(t, policies, "", "phoenix-contradictory")
+	request(t, kustomizations, "order-export") // or it would find the namespace only at its next retry
+	f.expectApplied(t, "order-export")
 }
 
 func aChangeIsGranted(t *testing.T, f *flux) {
@@ -208,22 +227,28 @@ func aChangeIsGranted(t *testing.T, f *flux) {
 func aRefusedKeyIsTold(t *testing.T, f *flux) {
 	f.push(t, map[string]string{"keys/admin.yaml": apiKey(fluxHome, "admin", "{permissions: [admin]}")})
 	f.sync(t)
-	f.expectFailed(t, "api-keys", "HealthCheckFailed", "ApiKey/phoenix/admin", "Failed")
+	f.expectFailed(t, "api-keys", "HealthCheckFailed", "stalled resources: [ApiKey/phoenix/admin status: 'Failed']")
 	if err := readyWith(shared.get(t, apiKeys, fluxHome, "monitor"), "Active"); err != nil {
 		t.Errorf("another key suffers from it: %v", err)
 	}
+	f.expectApplied(t, "order-export") // what waits for a key of its own alone
 	f.push(t, map[string]string{"keys/admin.yaml": ""})
 	f.sync(t)
 	f.expectApplied(t, "api-keys")
 }
 
 func aMalformedKeyIsTold(t *testing.T, f *flux) {
-	f.push(t, map[string]string{"keys/malformed.yaml": apiKey(fluxHome, "malformed", `{permissions: ["read write"]}`)})
+	f.push(t, map[string]string{
+		"keys/malformed.yaml": apiKey(fluxHome, "malformed", `{permissions: ["read write"]}`),
+		"keys/good.yaml":      apiKey(fluxHome, "good", `{permissions: [read], deletionProtection: true}`),
+	})
 	f.sync(t)
 	f.expectFailed(t, "api-keys", "ReconciliationFailed", "ApiKey/phoenix/malformed", "dry-run failed", "spec.permissions")
+	shared.awaitGone(t, apiKeys, fluxHome, "good") // it never came: all are tried before the first is applied
 	f.push(t, map[string]string{"keys/malformed.yaml": ""})
 	f.sync(t)
 	f.expectApplied(t, "api-keys")
+	shared.get(t, apiKeys, fluxHome, "good")
 }
 
 func aRevokedKeyBlocksNothing(t *testing.T, f *flux) {
@@ -242,6 +267,16 @@ func aRemovedKeyIsPruned(t *testing.T, f *flux) {
 	shared.awaitGone(t, apiKeys, fluxHome, "monitor")
 	shared.awaitGone(t, secrets, fluxHome, "monitor")
 	shared.get(t, secrets, fluxHome, "order-export") // that of another key, which is in no Git either
+}
+
+func aProtectedKeyIsNotPruned(t *testing.T, f *flux) {
+	f.push(t, map[string]string{"keys/good.yaml": ""})
+	f.sync(t)
+	f.expectFailed(t, "api-keys", "PruneFailed", "ApiKey/phoenix/good", "deletionProtection")
+	shared.kubectl(t, "", "patch", "apikey", "good", "-n", fluxHome, "--type=merge", "-p", `{"spec":{"deletionProtection":null}}`)
+	f.sync(t)
+	f.expectApplied(t, "api-keys")
+	shared.awaitGone(t, apiKeys, fluxHome, "good")
 }
 
 // patchExport is a merge patch of the spec of the key that is left, with whatever flags say who does it.
@@ -278,11 +313,55 @@ func plainKubectlIsUndone(t *testing.T, f *flux) {
 }
 
 func plainRevocationIsTold(t *testing.T, f *flux) {
-	patchExport(t, `{"revoked":true}`)
+	patchExport(t, `{"revoked":true,"minRevision":2}`)
 	f.sync(t)
-	f.expectFailed(t, "api-keys", "ReconciliationFailed", "ApiKey/phoenix/order-export", "revoked")
-	expectSpec(t, fluxHome, "order-export", map[string]any{"revoked": true})
-	f.push(t, map[string]string{"keys/order-export.yaml": apiKey(fluxHome, "order-export", `{owner: orders@phoenix.example, permissions: ["orders:view"], revoked: true}`)})
+	f.expectFailed(t, "api-keys", "ReconciliationFailed", "ApiKey/phoenix/order-export", "spec.revoked", "spec.minRevision")
+	expectSpec(t, fluxHome, "order-export", map[string]any{"revoked": true, "minRevision": int64(2)})
+	f.push(t, map[string]string{"keys/order-export.yaml": apiKey(fluxHome, "order-export", `{owner: orders@phoenix.example, permissions: ["orders:view"], revoked: true, minRevision: 2}`)})
 	f.sync(t)
 	f.expectApplied(t, "api-keys")
+}
+
+// theChartIsInstalled has helm-controller install the chart over what is there, and so leads the API server away from the
+// webhook again. No Deployment gets ready, since there is
+// no node, so it is not waited for.
+func theChartIsInstalled(t *testing.T, _ *flux) {
+	r := newRepository(t, "apikey-operator")
+	files := map[string]string{}
+	for path, content := range filesBelow(t, "../../charts/apikey-operator") {
+		files["charts/apikey-operator/"+path] = content
+	}
+	r.push(t, files)
+	r.tag(t, "v0.1.0")
+	manifest := strings.Replace(example(t, "operator.yaml", r), "createNamespace: true", "createNamespace: true\n    disableWait: true", 1)
+	shared.kubectl(t, manifest, "apply", "-f", "-")
+	certificate := caBundle(t)
+	shared.await(t, "the chart to be installed", helmReleases, stack.FluxNamespace, "apikey-operator", func(object *unstructured.Unstructured) error {
+		return readyWith(object, "InstallSucceeded")
+	})
+	request(t, helmReleases, "apikey-operator") // which looks for drift
+	release := shared.get(t, helmReleases, stack.FluxNamespace, "apikey-operator")
+	if history, _, _ := unstructured.NestedSlice(release.Object, "status", "history"); len(history) != 1 {
+		t.Errorf("the release has %d revisions, want the one of its installation", len(history))
+	}
+	if now := caBundle(t); now != certificate {
+		t.Errorf("the webhook's caBundle is %q now, want what the manager put there", now)
+	}
+	printed := shared.kubectl(t, "", "get", "events", "-n", stack.FluxNamespace, "--field-selector=involvedObject.kind=HelmRelease")
+	if strings.Contains(printed, "Drift") {
+		t.Errorf("Flux found drift:\n%s", printed)
+	}
+	// Real drift it does find.
+	shared.kubectl(t, "", "delete", "poddisruptionbudget", "apikey-operator-verifier", "-n", stack.SystemNamespace)
+	request(t, helmReleases, "apikey-operator")
+	shared.kubectl(t, "", "get", "poddisruptionbudget", "apikey-operator-verifier", "-n", stack.SystemNamespace)
+}
+
+func theWebhookTellsWhy(t *testing.T, f *flux) {
+	if err := shared.ConnectWebhook(t.Context(), shared.manager); err != nil {
+		t.Fatal(err)
+	}
+	f.push(t, map[string]string{"keys/admin.yaml": apiKey(fluxHome, "admin", "{permissions: [admin]}")})
+	f.sync(t)
+	f.expectFailed(t, "api-keys", "ReconciliationFailed", "ApiKey/phoenix/admin", `policy phoenix does not allow this: spec.permissions: "admin" is not allowed`)
 }

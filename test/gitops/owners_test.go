@@ -129,6 +129,12 @@ func TestAClientSideSyncLeavesAnIncidentAlone(t *testing.T) {
 	shared.kubectl(t, inGit, "apply", "-f", "-")
 	expectSpec(t, home, "monitor", map[string]any{"suspended": true})
 	shared.kubectl(t, inGit, "diff", "-f", "-")
+	// Other than the fields of incidents, what Git has is put back.
+	shared.kubectl(t, "", "patch", "apikey", "monitor", "-n", home, "--type=merge", "-p", `{"spec":{"permissions":["read","write"]}}`)
+	shared.kubectl(t, inGit, "apply", "-f", "-")
+	if spec, _, _ := unstructured.NestedStringSlice(shared.get(t, apiKeys, home, "monitor").Object, "spec", "permissions"); strings.Join(spec, " ") != "read" {
+		t.Errorf("spec.permissions is %v, want what Git says", spec)
+	}
 }
 
 func TestWaitingWithKubectl(t *testing.T) {

@@ -14,15 +14,15 @@ import (
 type repository struct {
 	URL string
 
-	worktree string
+	name, worktree string
 }
 
 // newRepository makes an empty repository, and serves it until the test ends.
-func newRepository(t *testing.T) *repository {
+func newRepository(t *testing.T, name string) *repository {
 	t.Helper()
 	dir := t.TempDir()
-	bare := filepath.Join(dir, "served", "api-keys.git")
-	r := &repository{worktree: filepath.Join(dir, "worktree")}
+	bare := filepath.Join(dir, "served", name+".git")
+	r := &repository{name: name, worktree: filepath.Join(dir, "worktree")}
 	r.run(t, "", "init", "--quiet", "--bare", "--initial-branch=main", bare)
 	r.run(t, "", "clone", "--quiet", bare, r.worktree)
 	programs := strings.TrimSpace(r.run(t, "", "--exec-path"))
@@ -31,7 +31,7 @@ func newRepository(t *testing.T) *repository {
 		Env:  []string{"GIT_PROJECT_ROOT=" + filepath.Dir(bare), "GIT_HTTP_EXPORT_ALL=1"},
 	})
 	t.Cleanup(server.Close)
-	r.URL = server.URL + "/api-keys.git"
+	r.URL = server.URL + "/" + name + ".git"
 	return r
 }
 
@@ -57,6 +57,13 @@ func (r *repository) push(t *testing.T, files map[string]string) (commit string)
 	r.run(t, r.worktree, "-c", "user.name=Test", "-c", "user.email=test@phoenix.example", "commit", "--quiet", "--message=Change")
 	r.run(t, r.worktree, "push", "--quiet", "origin", "HEAD:main")
 	return strings.TrimSpace(r.run(t, r.worktree, "rev-parse", "HEAD"))
+}
+
+// tag gives what was pushed last a name.
+func (r *repository) tag(t *testing.T, name string) {
+	t.Helper()
+	r.run(t, r.worktree, "tag", name)
+	r.run(t, r.worktree, "push", "--quiet", "origin", name)
 }
 
 // run runs git without the settings of whoever runs the test.

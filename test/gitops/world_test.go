@@ -39,6 +39,7 @@ type world struct {
 
 	kube    dynamic.Interface
 	mapper  meta.RESTMapper
+	manager *stack.Manager
 	history *history
 }
 
@@ -72,7 +73,7 @@ func startWorld(ctx context.Context, s *stack.Stack) (*world, error) {
 	if err := layOut(ctx, w); err != nil {
 		return nil, err
 	}
-	_, err = w.StartManager(ctx, stack.Options{})
+	w.manager, err = w.StartManager(ctx, stack.Options{})
 	return w, err
 }
 

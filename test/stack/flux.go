@@ -13,20 +13,22 @@ import (
 // FluxNamespace is where Flux' controllers have their objects, by convention.
 const FluxNamespace = "flux-system"
 
-// Flux is a running source-controller and a running kustomize-controller.
-type Flux struct {
-	Source, Kustomize *Process
-}
+// fluxModules are where the definitions of Flux' kinds are.
+var fluxModules = []string{"github.com/fluxcd/source-controller", "github.com/fluxcd/kustomize-controller", "github.com/fluxcd/helm-controller"}
 
 // AddFlux takes the paths of Flux' controllers from the variables that the Makefile sets.
 func (t *Tools) AddFlux() error {
-	return pathsFromEnv(map[string]*string{"SOURCE_CONTROLLER": &t.SourceController, "KUSTOMIZE_CONTROLLER": &t.KustomizeController})
+	return pathsFromEnv(map[string]*string{
+		"SOURCE_CONTROLLER":    &t.SourceController,
+		"KUSTOMIZE_CONTROLLER": &t.KustomizeController,
+		"HELM_CONTROLLER":      &t.HelmController,
+	})
 }
 
 // InstallFlux applies the definitions that come with the controllers, and makes their namespace.
 func (s *Stack) InstallFlux(ctx context.Context) error {
 	args := []string{"apply", "--server-side"}
-	for _, module := range []string{"github.com/fluxcd/source-controller", "github.com/fluxcd/kustomize-controller"} {
+	for _, module := range fluxModules {
 		dir, err := s.moduleOfTool(ctx, "hack/tools/gitops", module)
 		if err != nil {
 			return err
@@ -37,7 +39,8 @@ func (s *Stack) InstallFlux(ctx context.Context) error {
 		return fmt.Errorf("install the definitions of Flux: %w", err)
 	}
 	_, err := s.Kubectl(ctx, "create", "namespace", FluxNamespace)
-	return errors.Join(err, s.established(ctx, "crd/gitrepositories.source.toolkit.fluxcd.io", "crd/kustomizations.kustomize.toolkit.fluxcd.io"))
+	return errors.Join(err, s.established(ctx, "crd/gitrepositories.source.toolkit.fluxcd.io", "crd/kustomizations.kustomize.toolkit.fluxcd.io",
+		"crd/helmreleases.helm.toolkit.fluxcd.io"))
 }
 
 // established waits until the API server serves what definitions define.
@@ -58,31 +61,32 @@ func (s *Stack) moduleOfTool(ctx context.Context, set, module string) (string, e
 	return strings.TrimSpace(string(printed)), nil
 }
 
-// StartFlux starts both controllers as the administrator, which is what Flux is by default, and returns when they are ready.
-func (s *Stack) StartFlux(ctx context.Context) (*Flux, error) {
+// StartFlux starts source-controller, kustomize-controller and helm-controller as the administrator, which is what Flux is
+// by default, and returns when they are ready.
+func (s *Stack) StartFlux(ctx context.Context) error {
 	storage := filepath.Join(s.Dir, "flux-storage")
 	if err := os.Mkdir(storage, 0o700); err != nil {
-		return nil, err
+		return err
 	}
 	var served string
 	if err := freeAddresses(&served); err != nil {
-		return nil, err
+		return err
 	}
-	f := &Flux{}
-	var err error
-	f.Source, err = s.startFluxController(ctx, "source-controller", s.Tools.SourceController,
+	err := s.startFluxController(ctx, "source-controller", s.Tools.SourceController,
 		"--storage-path="+storage, "--storage-addr="+served, "--storage-adv-addr="+served)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	f.Kustomize, err = s.startFluxController(ctx, "kustomize-controller", s.Tools.KustomizeController)
-	return f, err
+	if err := s.startFluxController(ctx, "kustomize-controller", s.Tools.KustomizeController); err != nil {
+		return err
+	}
+	return s.startFluxController(ctx, "helm-controller", s.Tools.HelmController)
 }
 
-func (s *Stack) startFluxController(ctx context.Context, name, program string, args ...string) (*Process, error) {
+func (s *Stack) startFluxController(ctx context.Context, name, program string, args ...string) error {
 	var metrics, health string
 	if err := freeAddresses(&metrics, &health); err != nil {
-		return nil, err
+		return err
 	}
 	// env becomes the program, which takes its kubeconfig from the environment alone.
 	command := append([]string{
@@ -91,9 +95,9 @@ func (s *Stack) startFluxController(ctx context.Context, name, program string, a
 	}, args...)
 	p, err := s.start(name, "env", command...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return p, p.await(ctx, name+" to be ready", startTimeout, func(ctx context.Context) error {
+	return p.await(ctx, name+" to be ready", startTimeout, func(ctx context.Context) error {
 		return Healthy(ctx, "http://"+health+"/readyz")
 	})
 }

@@ -23,7 +23,7 @@ type Tools struct {
 
 	Redis string // a redis-server, for those who ask for it with AddRedis
 
-	SourceController, KustomizeController string // of Flux, for those who ask for them with AddFlux
+	SourceController, KustomizeController, HelmController string // of Flux, for those who ask for them with AddFlux
 	// Prometheus and its promtool, for those who ask for them with AddPrometheus.
 	Prometheus, Promtool string
 }
