@@ -44,8 +44,7 @@ func installs(t *testing.T) {
 
 	applyFile(t, "keys.yaml")
 	mustKubectl(t, "wait", "--for=condition=Ready", "apikey", "--all", "--namespace", appsNamespace, "--timeout="+podTimeout.String())
-	mustKubectl(t, "create", "configmap", "nginx", "--namespace", appsNamespace,
-		"--from-file=test/cluster/testdata/nginx.conf", "--from-file=test/cluster/testdata/protected.conf", "--from-file=test/cluster/testdata/question.conf")
+	configureNginx(t, func(_, text string) string { return text })
 	applyFile(t, "apps.yaml")
 	mustKubectl(t, "wait", "--for=condition=Ready", "pod", "--all", "--namespace", appsNamespace, "--timeout="+podTimeout.String())
 }

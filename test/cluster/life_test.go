@@ -23,6 +23,7 @@ func TestAnInstallationOnARealNode(t *testing.T) {
 		{"an upgrade from there loses no request", upgrades},
 		{"no key is in a log", keepsKeysToItself},
 		{"a Roles-only installation serves its namespace", servesOneNamespace},
+		{"verifiers serve TLS out of mounted Secrets", servesTLS},
 	} {
 		passed := t.Run(s.name, func(t *testing.T) {
 			t.Cleanup(func() {

@@ -46,6 +46,10 @@ type kindNode struct{ dir string }
 const kindName = "apikey-operator-test"
 
 func (k kindNode) up(ctx context.Context) (string, error) {
+	// One that was left behind is not empty.
+	if _, err := run(ctx, "", "kind", "delete", "cluster", "--name", kindName); err != nil {
+		return "", err
+	}
 	kubeconfig := filepath.Join(k.dir, "kubeconfig")
 	_, err := run(ctx, "", "kind", "create", "cluster", "--name", kindName, "--kubeconfig", kubeconfig, "--wait", "120s")
 	return kubeconfig, err
