@@ -15,7 +15,7 @@ FUZZTIME ?= 10s
 # More flags for `go test`, such as -v or -run.
 TESTFLAGS ?=
 # Tests that need servers have targets of their own.
-NOT_UNIT := /test/(chaos|chart|cluster|e2e|gitops|guides|image|integration|monitoring|ratelimit|scale)
+NOT_UNIT := /test/(chaos|chart|cluster|e2e|gitops|guides|image|integration|monitoring|ratelimit|scale|sizing)
 # The modules of this repository.
 MODULES := . hack/localcluster hack/tools $(patsubst %/go.mod,%,$(wildcard hack/tools/*/go.mod))
 
@@ -222,7 +222,7 @@ scale: build ## Count what it costs to rotate KEYS (5000) at once, and to restar
 	$(call real,scale,./test/scale,KEYS=$(or $(KEYS),5000) RESTART_KEYS=$(or $(RESTART_KEYS),10000) GRACE=$(or $(GRACE),1m))
 
 .PHONY: test-scale
-test-scale: build ## The same with 100 and 150.
+test-scale: build ## The same with 100 and 150, and what make sizing does with 100.
 	$(call real,scale with few keys,./test/scale,KEYS=100 RESTART_KEYS=150 GRACE=1s QPS=150 BURST=100)
 	$(call real,sizing with few keys,./test/sizing,KEYS=100 IDLE=1s)
 
