@@ -71,6 +71,8 @@ func TestValuesThatMakeNoSenseAreRefusedWithAReason(t *testing.T) {
 		"a header with another meaning":       {"verifier: {credential: {header: X-Forwarded-Key}}", "verifier.credential.header: X-Forwarded-Key has another meaning"},
 		"a network without proxies":           {"networkPolicy: {enabled: true}", "networkPolicy.proxies: nobody could ask the verifiers: say where the proxies run"},
 		"monitors that reach nothing":         {"networkPolicy: {enabled: true, proxies: [{podSelector: {}}]}\nmonitoring: {podMonitor: {enabled: true}}", "networkPolicy.monitoring: there are to be PodMonitors, and nobody could read the metrics"},
+		"a Redis that is out of reach":        {"networkPolicy: {enabled: true, proxies: [{podSelector: {}}], egress: {enabled: true}}\nverifier: {rateLimit: {store: redis, redis: {addresses: ['a:1']}}}", "networkPolicy.egress.extra: verifiers could reach neither Redis nor a collector of traces"},
+		"a collector that is out of reach":    {"networkPolicy: {enabled: true, proxies: [{podSelector: {}}], egress: {enabled: true}}\nverifier: {tracing: {endpoint: 'a:1'}}", "networkPolicy.egress.extra: verifiers could reach neither Redis nor a collector of traces"},
 		"proxies that are named for nothing":  {"networkPolicy: {proxies: [{podSelector: {}}]}", "networkPolicy: it says who may connect, and is not enabled"},
 		"a flag that a value sets":            {"verifier: {extraArgs: [--drain-delay=7s]}", "verifier.extraArgs: --drain-delay is for the chart to set"},
 		"a flag that a value would set":       {"manager: {extraArgs: [--restore-mode]}", "manager.extraArgs: --restore-mode is for the chart to set"},

@@ -173,6 +173,9 @@ networkPolicy.proxies: nobody could ask the verifiers: say where the proxies run
 {{- if and $.Values.monitoring.podMonitor.enabled (not .monitoring) }}
 networkPolicy.monitoring: there are to be PodMonitors, and nobody could read the metrics: say where Prometheus runs
 {{- end }}
+{{- if and .egress.enabled (not .egress.extra) (or (eq "redis" $.Values.verifier.rateLimit.store) $.Values.verifier.tracing.endpoint) }}
+networkPolicy.egress.extra: verifiers could reach neither Redis nor a collector of traces: say where they are, such as [{to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: redis}}}], ports: [{port: 6379}]}]
+{{- end }}
 {{- else if or .proxies .monitoring .apiServers .egress.enabled .egress.extra }}
 networkPolicy: it says who may connect, and is not enabled: set networkPolicy.enabled, or leave the rest out
 {{- end }}
