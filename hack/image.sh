@@ -39,19 +39,22 @@ arguments=(
 build_with_docker() {
 	# Attestations name the time of the build.
 	docker build --provenance=false --sbom=false "${arguments[@]}" .
-	docker save --output "$archive" "$tag"
+	docker save --output "$archive" "$tag" # an OCI archive since Docker 25
 }
 
+# Older versions of podman and buildah do not know by themselves where they build.
+from_here=(--build-arg "BUILDPLATFORM=linux/$(go env GOHOSTARCH)")
+
 build_with_podman() {
-	podman build --timestamp "$epoch" "${arguments[@]}" .
+	podman build --timestamp "$epoch" "${from_here[@]}" "${arguments[@]}" .
 	podman save --quiet --format oci-archive --output "$archive" "$tag"
 }
 
 # The modules come out of Go's cache on this machine, as from a proxy: the build has no network to ask another.
 build_with_buildah() {
-	find_buildah
 	lock "$(cache_dir)/buildah.lock"
-	arguments+=(--isolation chroot --timestamp "$epoch" --layers=false "${buildah_policy[@]}")
+	find_buildah
+	arguments+=(--isolation chroot --timestamp "$epoch" --layers=false "${from_here[@]}" "${buildah_policy[@]}")
 	if [[ -z ${GO_IMAGE:-} ]]; then
 		local_go_image
 		go mod download
@@ -61,7 +64,6 @@ build_with_buildah() {
 		)
 	fi
 	"${buildah[@]}" build "${arguments[@]}" .
-	rm -f "$archive"
 	"${buildah[@]}" push --quiet "${buildah_policy[@]}" "$tag" "oci-archive:$archive:$tag"
 	"${buildah[@]}" rmi --force "$tag" >/dev/null
 }
@@ -79,6 +81,7 @@ write_sbom() {
 }
 
 builder=$(image_builder)
+rm -f "$archive" # nothing writes over one
 say "image: building $tag for $platform with $builder"
 "build_with_$builder" >&2
 write_sbom >&2
