@@ -11,8 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// What is rendered for one program, and its Deployment.
-var programs = map[string]string{"manager": "apikey-operator-manager", "verifier": "apikey-operator-verifier"}
+var programs = []string{"manager", "verifier"}
 
 // start runs a program with the arguments of its container, far from any cluster: what it says last of all that it can tell
 // without one is that there is no such kubeconfig.
@@ -35,12 +34,8 @@ func TestTheProgramsTakeWhatTheChartTellsThem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			objects := parse(t, mustRender(t, values))
-			for program, deployment := range programs {
-				args := containerArgs(t, objects, deployment)
-				if args[0] != program {
-					t.Errorf("Deployment %s runs %q, want %s", deployment, args[0], program)
-				}
+			for _, program := range programs {
+				args := arguments(t, values, program)
 				if r := start(t, args); !isAccepted(r) {
 					t.Errorf("the %s refuses %q: %s", program, args, r.stderr)
 				}
@@ -54,13 +49,12 @@ var usage = regexp.MustCompile(`(?m)^ +--([a-z0-9-]+)[^\n]*?(?:\(default "?([^")
 
 func TestTheDefaultsOfTheChartAreThoseOfThePrograms(t *testing.T) {
 	t.Parallel()
-	objects := parse(t, mustRender(t, "{}"))
-	for program, deployment := range programs {
+	for _, program := range programs {
 		defaults := map[string]string{}
 		for _, found := range usage.FindAllStringSubmatch(run(t, "", tools["APIKEY_OPERATOR"], program, "--help").stdout, -1) {
 			defaults[found[1]] = found[2]
 		}
-		for _, arg := range containerArgs(t, objects, deployment)[1:] {
+		for _, arg := range arguments(t, "{}", program)[1:] {
 			flag, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
 			standard, known := defaults[flag]
 			if !known {
@@ -130,9 +124,9 @@ func TestTheChartAndTheProgramsRefuseTheSame(t *testing.T) {
 	for path, c := range cases {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
-			standard := containerArgs(t, parse(t, mustRender(t, c.with+"\n")), programs[c.program])
+			standard := arguments(t, c.with+"\n", c.program)
 			for _, value := range c.good {
-				args := containerArgs(t, parse(t, mustRender(t, merged(t, c.with, nested(path, value)))), programs[c.program])
+				args := arguments(t, merged(t, c.with, nested(path, value)), c.program)
 				if r := start(t, args); !isAccepted(r) {
 					t.Errorf("the chart takes %s, and the program refuses it: %s", value, r.stderr)
 				}

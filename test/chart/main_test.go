@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -121,28 +120,25 @@ func parse(t *testing.T, stream string) []object {
 	return objects
 }
 
-// containerArgs are the arguments of a Deployment's only container.
-func containerArgs(t *testing.T, objects []object, name string) []string {
+// arguments are those of a program's only container with some values.
+func arguments(t *testing.T, values, program string) []string {
 	t.Helper()
-	i := slices.IndexFunc(objects, func(o object) bool { return o.text("kind") == "Deployment" && o.text("metadata", "name") == name })
-	if i < 0 {
-		t.Fatalf("there is no Deployment %s", name)
-	}
-	containers, _ := objects[i].get("spec", "template", "spec", "containers").([]any)
-	if len(containers) != 1 {
-		t.Fatalf("Deployment %s has %d containers, want 1", name, len(containers))
-	}
-	container, _ := containers[0].(map[string]any)
-	list, _ := container["args"].([]any)
-	args := make([]string, 0, len(list))
-	for _, arg := range list {
-		text, ok := arg.(string)
-		if !ok {
-			t.Fatalf("argument %v is no string", arg)
+	deployment := mustRender(t, values, "--show-only", "templates/"+program+"-deployment.yaml")
+	var parsed struct {
+		Spec struct {
+			Template struct {
+				Spec struct{ Containers []struct{ Args []string } }
+			}
 		}
-		args = append(args, text)
 	}
-	return args
+	if err := yaml.Unmarshal([]byte(deployment), &parsed); err != nil {
+		t.Fatal(err)
+	}
+	containers := parsed.Spec.Template.Spec.Containers
+	if len(containers) != 1 || len(containers[0].Args) == 0 || containers[0].Args[0] != program {
+		t.Fatalf("the containers of the %s have the arguments %q, want one that runs it", program, containers)
+	}
+	return containers[0].Args
 }
 
 // nested is a document of YAML with one value, at a path such as verifier.tls.secretName, given as YAML itself.
