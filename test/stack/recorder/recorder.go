@@ -190,22 +190,26 @@ func parse(method string, u *url.URL) Request {
 	if parts[0] == "namespaces" && len(parts) > 2 {
 		namespace, parts = parts[1], parts[2:]
 	}
-	r := Request{Verb: writeVerbs[method], Resource: parts[0], Namespace: namespace}
+	r := Request{Resource: parts[0], Namespace: namespace}
 	if len(parts) > 1 {
 		r.Name = parts[1]
 	}
 	if len(parts) > 2 {
 		r.Resource += "/" + parts[2]
 	}
-	switch {
-	case r.Verb != "":
-	case r.Name != "":
-		r.Verb = "get"
-	case u.Query().Get("watch") == "true" || u.Query().Get("watch") == "1":
-		r.Verb = "watch"
-	default:
-		r.Verb = "list"
-	}
-	r.Whole = r.Verb == "list" || r.Verb == "watch" && u.Query().Get("sendInitialEvents") == "true"
+	r.Verb, r.Whole = verbOf(method, r.Name, u.Query())
 	return r
+}
+
+// verbOf tells the verb, and whether all objects are asked for.
+func verbOf(method, name string, query url.Values) (verb string, whole bool) {
+	switch verb := writeVerbs[method]; {
+	case verb != "":
+		return verb, false
+	case name != "":
+		return "get", false
+	case query.Get("watch") == "true" || query.Get("watch") == "1":
+		return "watch", query.Get("sendInitialEvents") == "true"
+	}
+	return "list", true
 }
