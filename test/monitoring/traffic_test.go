@@ -93,7 +93,7 @@ func (w *world) ask(t *testing.T) {
 	go func() {
 		defer close(done)
 		for n := 0; ctx.Err() == nil; n++ {
-			q := all[mathrand.IntN(len(all))] //nolint:gosec // which one comes next is no secret
+			q := all[mathrand.IntN(len(all))]
 			if key, known := w.keys.Load(q.apiKey); known {
 				q.key, _ = key.(string)
 			}

@@ -12,7 +12,7 @@ type box struct{ x, y, w, h float64 }
 // canvas collects SVG.
 type canvas struct{ strings.Builder }
 
-func (c *canvas) addf(format string, args ...any) { fmt.Fprintf(c, format+"\n", args...) }
+func (c *canvas) addf(format string, args ...any) { _, _ = fmt.Fprintf(c, format+"\n", args...) }
 
 // style is how text looks.
 type style struct {
