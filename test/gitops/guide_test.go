@@ -16,7 +16,7 @@ var ymlBlock = regexp.MustCompile("(?s)```yml\n(.*?)```")
 func TestTheGuideShowsTheExamplesAsTheyAre(t *testing.T) {
 	t.Parallel()
 	var examples []string
-	err := fs.WalkDir(os.DirFS("../../docs/examples"), ".", func(path string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS("../../docs/examples"), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".yaml" {
 			return err
 		}

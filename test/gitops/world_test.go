@@ -24,8 +24,8 @@ import (
 	"github.com/apikey-operator/apikey-operator/test/stack"
 )
 
-// patience bounds every wait; what is waited for takes a few seconds on an idle machine.
-const patience = 60 * time.Second
+// patience bounds every wait; what is waited for takes a few seconds on a machine that has nothing else to do.
+const patience = 2 * time.Minute
 
 var (
 	apiKeys  = v1alpha1.GroupVersion.WithResource("apikeys")
