@@ -10,26 +10,33 @@ source "$root/hack/lib/cache.sh"
 # shellcheck source=hack/lib/fetch.sh
 source "$root/hack/lib/fetch.sh"
 
-# take MODULE@VERSION PREFIX FILE...: copies the module's files into the current directory, each as PREFIX-NAME.
+# take MODULE@VERSION FILE NAME...: copies those definitions out of the module's file whose names begin so, such as
+# httpproxies for httpproxies.projectcontour.io. Each definition costs the API server time, so only what guides use is taken.
 take() {
-	local from prefix=$2 file
+	local from file=$2 names
 	GOWORK=off go mod download -json "$1" >/dev/null || die "$1 could not be downloaded"
-	from=$(go env GOMODCACHE)/$1
+	from=$(go env GOMODCACHE)/$1/$file
 	shift 2
-	for file in "$@"; do
-		install -m 644 "$from/$file" "$prefix-$(basename "$file")" || die "$from has no $file"
-	done
+	names=$(paste -sd '|' < <(printf '%s\n' "$@"))
+	awk -v names="^($names)[.]" '
+		function end() { if (wanted) { printf "---\n%s", text; found++ } text = ""; wanted = 0 }
+		/^---/ { end(); next }
+		/^  name: / && $2 ~ names { wanted = 1 }
+		{ text = text $0 "\n" }
+		END { end(); exit found == 0 }
+	' "$from" >"$(basename "$file")" || die "$from has none of: $*"
 }
 
 take_all() {
-	local gateway=config/crd/experimental/gateway.networking.k8s.io
-	take sigs.k8s.io/gateway-api@v1.6.3 gateway-api \
-		"${gateway}"_{gatewayclasses,gateways,httproutes,grpcroutes,referencegrants}.yaml
-	take github.com/envoyproxy/gateway@v1.9.1 envoy-gateway \
-		charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_{securitypolicies,clienttrafficpolicies}.yaml
-	take github.com/traefik/traefik/v3@v3.7.13 traefik docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml
-	take github.com/projectcontour/contour@v1.33.8 contour examples/contour/01-crds.yaml
-	take istio.io/api@v1.32.0 istio kubernetes/customresourcedefinitions.gen.yaml
+	local gateway=sigs.k8s.io/gateway-api@v1.6.3 crds=config/crd/experimental/gateway.networking.k8s.io
+	take $gateway ${crds}_httproutes.yaml httproutes
+	take $gateway ${crds}_referencegrants.yaml referencegrants
+	take github.com/envoyproxy/gateway@v1.9.1 \
+		charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_securitypolicies.yaml securitypolicies
+	# Traefik waits for all of its kinds.
+	take github.com/traefik/traefik/v3@v3.7.13 docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml '[a-z]+'
+	take github.com/projectcontour/contour@v1.33.8 examples/contour/01-crds.yaml httpproxies extensionservices tlscertificatedelegations
+	take istio.io/api@v1.32.0 kubernetes/customresourcedefinitions.gen.yaml authorizationpolicies virtualservices envoyfilters
 }
 
 target=$(cache_dir)/proxy-crds-$(digest <"${BASH_SOURCE[0]}")

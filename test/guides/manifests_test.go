@@ -15,6 +15,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/yaml"
 	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/apikey-operator/apikey-operator/test/stack"
 )
 
 // object is one of a manifest's, as it is written.
@@ -67,13 +69,24 @@ var defineKinds = sync.OnceValue(func() error {
 	if dir == "" {
 		return errors.New("PROXY_CRDS is not set: run make test-guides, which fetches the definitions")
 	}
+	ctx := context.Background()
 	// On the server's side, since some are too long for the annotation that kubectl would write.
-	if _, err := l.Kubectl(context.Background(), "apply", "--server-side", "-f", dir); err != nil {
+	if _, err := l.Kubectl(ctx, "apply", "--server-side", "-f", dir); err != nil {
 		return err
 	}
-	_, err = l.Kubectl(context.Background(), "wait", "--for=condition=Established", "crd", "--all", "--timeout="+patience.String())
-	return err
+	return stack.Await(ctx, "the kinds of the proxies to be served", patience, func(ctx context.Context) error {
+		names, err := l.Kubectl(ctx, "get", "crds", "-o", "go-template="+notEstablished)
+		if err == nil && names != "" {
+			err = fmt.Errorf("not yet established: %s", names)
+		}
+		return err
+	})
 })
+
+// notEstablished prints the names of the definitions whose kinds are not served yet.
+const notEstablished = `{{range .items}}{{$served := false}}{{range .status.conditions}}` +
+	`{{if and (eq .type "Established") (eq .status "True")}}{{$served = true}}{{end}}{{end}}` +
+	`{{if not $served}}{{.metadata.name}} {{end}}{{end}}`
 
 // inNamespaces makes the namespaces that objects live in, since nothing is taken for one that does not exist.
 func (l *lab) inNamespaces(t *testing.T, objects []object) {

@@ -117,7 +117,8 @@ func (l *lab) envoy(t *testing.T, name string, config envoyConfig) string {
 // runEnvoy starts an Envoy that ends with the test. Without hot restart several run side by side.
 func (l *lab) runEnvoy(t *testing.T, name, path string) {
 	t.Helper()
-	l.run(t, name, tools.Envoy, "--config-path", path, "--disable-hot-restart", "--concurrency", "1", "--log-level", "warn")
+	l.run(t, name, tools.Envoy, "--config-path", path, "--disable-hot-restart", "--concurrency", "1", "--log-level", "warn",
+		"--service-cluster", name, "--service-node", name)
 }
 
 // readdress puts other addresses in the place of those that it knows, wherever there is a socket_address.

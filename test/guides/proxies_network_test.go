@@ -8,9 +8,9 @@ import (
 	"github.com/apikey-operator/apikey-operator/test/stack"
 )
 
-// service makes a Service whose ports lead to servers of this machine, by their host:port: there are no pods that it could
+// service is a Service whose ports lead to servers of this machine, by their host:port: there are no pods that it could
 // select. The address is the machine's own, since an endpoint may have no loopback address.
-func (l *lab) service(t *testing.T, namespace, name string, ports map[int]string) {
+func service(t *testing.T, namespace, name string, ports map[int]string) string {
 	t.Helper()
 	var servicePorts, slicePorts, host string
 	for port, server := range ports {
@@ -26,8 +26,7 @@ func (l *lab) service(t *testing.T, namespace, name string, ports map[int]string
 		servicePorts += fmt.Sprintf("{name: p%d, port: %d, targetPort: %s},", port, port, target)
 		slicePorts += fmt.Sprintf("{name: p%d, port: %s},", port, target)
 	}
-	l.kubectl(t, "delete", "service", name, "--namespace", namespace, "--ignore-not-found")
-	l.apply(t, fmt.Sprintf(`
+	return fmt.Sprintf(`
 {apiVersion: v1, kind: Service, metadata: {name: %[2]s, namespace: %[1]s}, spec: {ports: [%[3]s]}}
 ---
 apiVersion: discovery.k8s.io/v1
@@ -36,7 +35,7 @@ metadata: {name: %[2]s-by-hand, namespace: %[1]s, labels: {kubernetes.io/service
 addressType: IPv4
 ports: [%[4]s]
 endpoints: [{addresses: [%[5]s], conditions: {ready: true}}]
-`, namespace, name, servicePorts, slicePorts, host))
+`, namespace, name, servicePorts, slicePorts, host)
 }
 
 // freeAddress is an address of the loopback interface on which nothing listens.

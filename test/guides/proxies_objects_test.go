@@ -34,13 +34,13 @@ func exampleLab(t *testing.T) *lab {
 	if exampleReady {
 		return l
 	}
-	l.namespace(t, exampleNamespace)
-	for _, b := range readGuide(t, "../README.md").of("yaml")[:2] {
-		l.apply(t, b.text)
-	}
+	examples := readGuide(t, "../README.md").of("yaml")
+	l.apply(t, strings.Join([]string{
+		"{apiVersion: v1, kind: Namespace, metadata: {name: " + exampleNamespace + "}}", examples[0].text, examples[1].text,
+		service(t, exampleNamespace, "api", map[int]string{80: l.upstream.Address}),
+		service(t, stack.SystemNamespace, "apikey-operator-verifier", map[int]string{9090: l.verifier.Address, 9091: l.verifier.GRPC}),
+	}, "\n---\n"))
 	l.key(t, exampleNamespace, exampleKey)
-	l.service(t, exampleNamespace, "api", map[int]string{80: l.upstream.Address})
-	l.service(t, stack.SystemNamespace, "apikey-operator-verifier", map[int]string{9090: l.verifier.Address, 9091: l.verifier.GRPC})
 	exampleReady = true
 	return l
 }
