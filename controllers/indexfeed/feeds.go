@@ -132,3 +132,10 @@ func (s *share) Undecodable(count int) {
 	}
 	s.Metrics.Undecodable(all)
 }
+
+// Propagated tells one after another what feeds tell at once, as the others do.
+func (s *share) Propagated(took time.Duration) {
+	s.sum.mu.Lock()
+	defer s.sum.mu.Unlock()
+	s.Metrics.Propagated(took)
+}
