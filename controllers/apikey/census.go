@@ -84,13 +84,15 @@ func count(counts map[string]int, name, rest string) {
 	counts[name]++
 }
 
-// addExpiry takes the earlier of what is asked for and what was granted, as verifiers do.
+// addExpiry takes the earlier of what is asked for and what was granted, as verifiers do. What works for nobody is left out;
+// otherwise whoever may ask for keys could push those that work off the list, with a hundred that policy refuses.
 func (c *census) addExpiry(object *unstructured.Unstructured, state v1alpha1.ApiKeyState) {
 	at := timeAt(object, "spec", "expiresAt")
 	if granted := timeAt(object, "status", "grant", "expiresAt"); at.IsZero() || !granted.IsZero() && granted.Before(at) {
 		at = granted
 	}
-	if at.After(c.now) && state != v1alpha1.StateRevoked && state != v1alpha1.StateExpired {
+	works := state != v1alpha1.StateRevoked && state != v1alpha1.StateExpired && state != v1alpha1.StateDenied
+	if works && at.After(c.now) {
 		c.expiries = append(c.expiries, expiry{at: at, namespace: object.GetNamespace(), name: object.GetName()})
 	}
 }

@@ -30,7 +30,7 @@ func NewCollector(cached client.Reader, clock clock.PassiveClock) *Collector {
 		clock:  clock,
 		states: describe("apikeys", "ApiKeys by state; Unknown are those that the manager has not looked at.", "state"),
 		expiries: describe("apikey_expiry_timestamp_seconds",
-			"When ApiKeys end, of the 100 that end next. Those that were revoked or have ended are left out.", "namespace", "name"),
+			"When ApiKeys end, of the 100 that end next. Those that were revoked, are denied or have ended are left out.", "namespace", "name"),
 		denied: describe("apikeys_denied", "ApiKeys in the state Denied by the reason of their condition Accepted.", "reason"),
 		overdue: describe("rotations_overdue",
 			"ApiKeys whose rotation is due and not done. It takes some seconds, and waits its turn where many are due."),

@@ -80,11 +80,12 @@ func TestApiKeysThatEndAreToldOfByNameUntilTheyHaveEnded(t *testing.T) {
 		object(t, "just-over", `{spec: {expiresAt: "2027-01-10T12:00:00Z"}, status: {state: Active}}`),
 		object(t, "over", `{spec: {expiresAt: "2027-02-01T00:00:00Z"}, status: {state: Expired}}`),
 		object(t, "revoked", `{spec: {expiresAt: "2027-02-01T00:00:00Z"}, status: {state: Revoked}}`),
+		object(t, "denied", `{spec: {expiresAt: "2027-01-10T13:00:00Z"}, status: {state: Denied}}`),
 		object(t, "going", `{metadata: {deletionTimestamp: "2027-01-10T11:00:00Z"}, spec: {expiresAt: "2027-02-01T00:00:00Z"}}`),
 		object(t, "nonsense", `{spec: {expiresAt: tomorrow}}`),
 	)
 	const want = `
-# HELP apikey_operator_apikey_expiry_timestamp_seconds When ApiKeys end, of the 100 that end next. Those that were revoked or have ended are left out.
+# HELP apikey_operator_apikey_expiry_timestamp_seconds When ApiKeys end, of the 100 that end next. Those that were revoked, are denied or have ended are left out.
 # TYPE apikey_operator_apikey_expiry_timestamp_seconds gauge
 apikey_operator_apikey_expiry_timestamp_seconds{name="asked",namespace="phoenix"} 1.799586e+09
 apikey_operator_apikey_expiry_timestamp_seconds{name="granted-less",namespace="phoenix"} 1.7996256e+09
