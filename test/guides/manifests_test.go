@@ -1,7 +1,6 @@
 package guides
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -159,18 +158,4 @@ func spoil(o object) {
 func (l *lab) tryStrictly(ctx context.Context, manifest string) error {
 	_, err := l.KubectlWithInput(ctx, manifest, "apply", "--dry-run=server", "--validate=strict", "-f", "-")
 	return err
-}
-
-// manifest is objects as one text.
-func manifest(t *testing.T, objects ...object) string {
-	t.Helper()
-	var text bytes.Buffer
-	for _, o := range objects {
-		document, err := sigsyaml.Marshal(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = fmt.Fprintf(&text, "---\n%s", document)
-	}
-	return text.String()
 }

@@ -74,7 +74,7 @@ func (e extAuth) filter(t *testing.T) tree {
 		filter["allowed_headers"] = exactly(e.HeadersToExtAuth)
 	}
 	verifier := backendRef{Name: "apikey-operator-verifier", Namespace: "apikey-operator-system", Port: 9091}
-	asked := verifier
+	var asked backendRef
 	if e.GRPC != nil {
 		asked = e.GRPC.BackendRefs[0]
 		filter["grpc_service"] = tree{"envoy_grpc": tree{"cluster_name": "verifier"}, "timeout": e.Timeout}
