@@ -50,7 +50,9 @@ func TestWhatManyKeysTake(t *testing.T) {
 			t.Logf("%d ApiKeys were there after %.0f s", n, time.Since(began).Seconds())
 			for _, m := range []measurement{{"verifier", l.launchVerifier}, {"manager", l.launchManager}} {
 				free := l.measure(t, m, 0)
-				rows = append(rows, free, l.measure(t, m, limitFor(free)))
+				limited := l.measure(t, m, limitFor(free))
+				rows = append(rows, free, limited)
+				t.Logf("\n%s%s", free, limited) // the whole table comes at the end, which may be far
 			}
 			servers = append(servers, l.describeServers(t, n))
 		})
@@ -198,9 +200,14 @@ func table(rows []row) string {
 	text.WriteString("| ApiKeys | program | ready | settled | processor | peak | live heap | peak of a relist | after | its processor | idle | idle processor |\n" +
 		"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, r := range rows {
-		_, _ = fmt.Fprintf(&text, "| %d | %s | %.1f s | %.1f s | %.1f s | %d MiB | %d MiB | %d MiB | %d MiB | %.1f s | %d MiB | %.1f %% |\n",
-			r.keys, r.name, r.ready.Seconds(), r.settled.Seconds(), r.startCPU.Seconds(), r.startPeak/mebibyte, r.heap/mebibyte,
-			r.relistPeak/mebibyte, r.afterRelist/mebibyte, r.relistCPU.Seconds(), r.idle/mebibyte, 100*r.idleCPU)
+		text.WriteString(r.String())
 	}
 	return text.String()
+}
+
+// String is the row's line of the table.
+func (r row) String() string {
+	return fmt.Sprintf("| %d | %s | %.1f s | %.1f s | %.1f s | %d MiB | %d MiB | %d MiB | %d MiB | %.1f s | %d MiB | %.1f %% |\n",
+		r.keys, r.name, r.ready.Seconds(), r.settled.Seconds(), r.startCPU.Seconds(), r.startPeak/mebibyte, r.heap/mebibyte,
+		r.relistPeak/mebibyte, r.afterRelist/mebibyte, r.relistCPU.Seconds(), r.idle/mebibyte, 100*r.idleCPU)
 }
