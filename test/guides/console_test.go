@@ -67,8 +67,8 @@ func (l *lab) newConsole(t *testing.T, proxy string, env map[string]string) *con
 	return c
 }
 
-// follow runs all commands of a block, and looks that each prints the lines that the guide shows, in their order; other
-// lines may stand between them, and … stands for anything. It returns what each printed.
+// follow runs all commands of a block, and looks that each prints the lines that the guide shows, among others; … stands for
+// anything. It returns what each printed.
 func (c *console) follow(t *testing.T, b block) []string {
 	t.Helper()
 	commands := b.commands()
@@ -121,16 +121,16 @@ func (c *console) shell(t *testing.T, text string) (string, error) {
 	return strings.ReplaceAll(output.String(), "\r", ""), err
 }
 
-// firstMissing is the first of the lines that is not in the output behind those before it; empty if there is none.
+// firstMissing is the first of the lines for which the output has none that was not found for another; empty if there is
+// none. The order is not looked at: that of headers means nothing.
 func firstMissing(lines []string, output string) string {
 	rest := strings.Split(output, "\n")
 	for _, line := range lines {
-		pattern := shownAs(line)
-		i := slices.IndexFunc(rest, pattern.MatchString)
+		i := slices.IndexFunc(rest, shownAs(line).MatchString)
 		if i < 0 {
 			return line
 		}
-		rest = rest[i+1:]
+		rest = slices.Delete(rest, i, i+1)
 	}
 	return ""
 }
