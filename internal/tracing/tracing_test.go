@@ -228,7 +228,8 @@ func TestACollectorThatIsAwayCostsSpansAndNothingElse(t *testing.T) {
 			t.Setenv("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "1000000") // so that it is not this which ends it
 			var log syncBuffer
 			tracer := newTracer(t, tracing.Settings{Endpoint: address, Insecure: true, SampleRatio: 1}, &log)
-			const decisions, most = 20_000, 5 * time.Second
+			// More than wait in the queue; were one of them to wait for an attempt to send, they would take minutes.
+			const decisions, most = 10_000, 30 * time.Second
 			started := time.Now()
 			for range decisions {
 				tracer.Start(nil, nil, "nginx").End("allowed", "phoenix", "monitor")
