@@ -1,6 +1,7 @@
 package guides
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -176,4 +177,18 @@ func (l *lab) tryStrictly(ctx context.Context, blocks ...block) error {
 	}
 	_, err := l.KubectlWithInput(ctx, text.String(), "apply", "--dry-run=server", "--validate=strict", "-f", "-")
 	return err
+}
+
+// manifest is objects as one text.
+func manifest(t *testing.T, objects ...object) string {
+	t.Helper()
+	var text bytes.Buffer
+	for _, o := range objects {
+		document, err := sigsyaml.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(&text, "---\n%s", document)
+	}
+	return text.String()
 }
