@@ -54,6 +54,16 @@ none
 {{- $sum | int64 -}}
 {{- end -}}
 
+{{/* A quantity of memory in bytes, rounded down: 1Gi, 1.5G, 1073741824, as far as the schema lets them pass. */}}
+{{- define "apikey-operator.bytes" -}}
+{{- if kindIs "string" . -}}
+{{- $units := dict "" 1 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- mulf (regexFind "^[0-9.]+" . | float64) (regexFind "[a-zA-Z]*$" . | get $units) | int64 -}}
+{{- else -}}
+{{- int64 . -}}
+{{- end -}}
+{{- end -}}
+
 {{/* As long as a verifier drains, and a request may take, and four seconds for what is to be written yet. */}}
 {{- define "apikey-operator.verifierGracePeriod" -}}
 {{- $ms := include "apikey-operator.milliseconds" .Values.verifier.drainDelay | int64 -}}

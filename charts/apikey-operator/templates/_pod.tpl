@@ -50,6 +50,23 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
+{{/*
+Go collects sooner from four fifths of the memory limit on, so that a peak costs processor and not the pod. Whoever sets
+GOMEMLIMIT in extraEnv decides alone.
+*/}}
+{{- define "apikey-operator.env" -}}
+{{- $names := list -}}
+{{- range .values.extraEnv -}}{{- $names = append $names .name -}}{{- end -}}
+{{- $limit := dig "limits" "memory" "" .values.resources -}}
+{{- if and $limit (not (has "GOMEMLIMIT" $names)) }}
+- name: GOMEMLIMIT
+  value: {{ div (mul 4 (include "apikey-operator.bytes" $limit | int64)) 5 | quote }}
+{{- end }}
+{{- with .values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{- define "apikey-operator.container" -}}
 image: {{ include "apikey-operator.image" .root | quote }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
@@ -58,9 +75,9 @@ args:
 {{- range .values.extraArgs }}
 - {{ quote . }}
 {{- end }}
-{{- with .values.extraEnv }}
+{{- with include "apikey-operator.env" . | trim }}
 env:
-  {{- toYaml . | nindent 2 }}
+  {{- . | nindent 2 }}
 {{- end }}
 {{- with .values.resources }}
 resources:
