@@ -50,6 +50,7 @@ func TestValuesThatMakeNoSenseAreRefusedWithAReason(t *testing.T) {
 		"namespaces where nothing is granted": {"watchNamespaces: [a]\nmanager: {defaultPolicy: deny}", "manager.defaultPolicy: with watchNamespaces no ApiKeyPolicy can be read, so deny would refuse every key"},
 		"namespaces and restorers":            {"watchNamespaces: [a]\nrestoreIdentities: [b]", "restoreIdentities: with watchNamespaces there is no admission policy"},
 		"namespaces and cert-manager":         {"watchNamespaces: [a]\nwebhook: {certManager: {enabled: true}}", "webhook.certManager.enabled: there is no webhook to have a certificate"},
+		"a starter policy nobody lets in":     {"webhook: {failurePolicy: Fail}\nstarterPolicy: {enabled: true}", "starterPolicy.enabled: with webhook.failurePolicy Fail the policy is refused until a manager is ready"},
 		"a stamp by no webhook":               {"webhook: {enabled: false, stamp: webhook}", "webhook.stamp: there is no webhook to stamp"},
 		"a stamp by no policy":                {"admissionPolicies: {enabled: false}\nwebhook: {stamp: policy}", "webhook.stamp: policy is one of the admission policies, and there are none"},
 		"fewer replicas than at least":        {"verifier: {autoscaling: {enabled: true, minReplicas: 5, maxReplicas: 3}}", "verifier.autoscaling: minReplicas 5 is more than maxReplicas 3"},

@@ -50,6 +50,9 @@ webhook.certManager.enabled: there is no webhook to have a certificate
 {{- if and (eq "webhook" .Values.webhook.stamp) (not $webhook) }}
 webhook.stamp: there is no webhook to stamp: give auto or none
 {{- end }}
+{{- if and .Values.starterPolicy.enabled $webhook (eq "Fail" .Values.webhook.failurePolicy) }}
+starterPolicy.enabled: with webhook.failurePolicy Fail the policy is refused until a manager is ready, and the release fails with it: give one of them up, and apply your first policy yourself; or install with failurePolicy Ignore, and then upgrade to Fail with starterPolicy.enabled false, which leaves the policy in place
+{{- end }}
 {{- if eq "policy" .Values.webhook.stamp }}
 {{- if not (include "apikey-operator.admissionPoliciesEnabled" .) }}
 webhook.stamp: policy is one of the admission policies, and there are none: give auto, webhook or none
