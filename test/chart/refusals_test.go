@@ -29,6 +29,7 @@ func TestValuesThatMakeNoSenseAreRefusedWithAReason(t *testing.T) {
 		"a tag with a blank":                       {"image: {tag: 'a b'}", "at '/image/tag'"},
 		"a label that selects pods":                {"commonLabels: {app.kubernetes.io/name: other}", "commonLabels: app.kubernetes.io/name is for the chart to set"},
 		"a label that selects pods, on pods":       {"verifier: {podLabels: {app.kubernetes.io/component: other}}", "verifier.podLabels: app.kubernetes.io/component is for the chart to set"},
+		"a label that gives rights away":           {"commonLabels: {rbac.authorization.k8s.io/aggregate-to-edit: 'true'}", "commonLabels: rbac.authorization.k8s.io/aggregate-to-edit would give the rights of the manager"},
 		"a label with a blank":                     {"commonLabels: {a team: b}", "at '/commonLabels': additional properties 'a team' not allowed"},
 		"a value that is taken away":               {"verifier: {replicas: null}", "at '/verifier': missing property 'replicas'"},
 		"a group of values that is taken away":     {"verifier: {tls: null}", "at '/verifier': missing property 'tls'"},

@@ -185,7 +185,7 @@ networkPolicy: it says who may connect, and is not enabled: set networkPolicy.en
 {{- end }}
 {{- end -}}
 
-{{/* Labels that the chart sets itself, of which some select its pods. */}}
+{{/* Labels that the chart sets itself, of which some select its pods; and those that make one ClusterRole a part of another. */}}
 {{- define "apikey-operator.validate.labels" -}}
 {{- range $place, $labels := dict
   "commonLabels" .Values.commonLabels "manager.podLabels" .Values.manager.podLabels "verifier.podLabels" .Values.verifier.podLabels
@@ -196,6 +196,11 @@ networkPolicy: it says who may connect, and is not enabled: set networkPolicy.en
 {{- if regexMatch "^(app\\.kubernetes\\.io/(name|instance|version|component|managed-by)|helm\\.sh/chart)$" $label }}
 {{ $place }}: {{ $label }} is for the chart to set
 {{- end }}
+{{- end }}
+{{- end }}
+{{- range $label, $_ := .Values.commonLabels }}
+{{- if hasPrefix "rbac.authorization.k8s.io/aggregate-to-" $label }}
+commonLabels: {{ $label }} would give the rights of the manager, which reads Secrets, to everybody with the role that it names: leave it out
 {{- end }}
 {{- end }}
 {{- end -}}
