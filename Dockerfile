@@ -9,8 +9,8 @@ FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build
 ARG TARGETOS
 ARG TARGETARCH
 ARG VERSION=devel
-# Where modules come from, where not from Go's own proxy.
-ARG GOPROXY=https://proxy.golang.org,direct
+# Where modules come from, as go takes it; without it, what Go takes by default.
+ARG GOPROXY
 # Seconds since 1970 that all files are dated with, so that the same sources give the same image.
 ARG SOURCE_DATE_EPOCH=0
 WORKDIR /src

@@ -6,8 +6,8 @@
 #
 # VERSION is what the binary and the tag say; by default what git says. PLATFORM is such as linux/arm64; by default this
 # machine's. GO_IMAGE is an image with Go to build in (Dockerfile says which by default). OUT is the directory of the archive.
-# docker builds where an engine answers, and tags the image there, too; else podman; else buildah, on an image of this
-# machine's own Go unless GO_IMAGE is set, which it pulls then.
+# docker builds where an engine answers and buildx is there, and tags the image there, too; else podman; else buildah, on an
+# image of this machine's own Go unless GO_IMAGE is set, which it pulls then.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

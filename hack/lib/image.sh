@@ -2,9 +2,10 @@
 # cache.sh and fetch.sh.
 # shellcheck shell=bash
 
-# image_builder prints what builds images here: docker where an engine answers (its client alone is no use), podman, or buildah.
+# image_builder prints what builds images here: docker where an engine answers (its client alone is no use) and there is
+# BuildKit's client, without which it knows neither mounts nor platforms; podman; or buildah.
 image_builder() {
-	if command -v docker >/dev/null && docker info >/dev/null 2>&1; then
+	if command -v docker >/dev/null && docker info >/dev/null 2>&1 && docker buildx version >/dev/null 2>&1; then
 		echo docker
 	elif command -v podman >/dev/null; then
 		echo podman
