@@ -14,7 +14,7 @@ source "$root/hack/lib/image.sh"
 cd "$root"
 
 VERSION=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo devel)}
-export VERSION DIR NODECLUSTER KUBECTL HELM NGINX IMAGE
+export VERSION DIR NODECLUSTER KIND_CLUSTER KUBECTL HELM NGINX IMAGE
 IMAGE=$root/$(hack/step.sh "image $VERSION" hack/image.sh)
 HELM=$(hack/build-tools.sh charts)/helm
 # In a pod there are no libraries to be found: the one that is linked statically.
@@ -31,11 +31,13 @@ tear_down() {
 	if [[ -n $NODECLUSTER ]]; then
 		"$NODECLUSTER" down --dir "$DIR/node" || true
 	else
-		kind delete cluster --name apikey-operator-test || true
+		kind delete cluster --name "$KIND_CLUSTER" || true
 	fi
 	rm -rf "$DIR"
 }
 DIR=$(mktemp -d)
+# Its own name, so that nobody else's cluster is taken down with it.
+KIND_CLUSTER=apikey-operator-$(basename "$DIR" | tr '[:upper:].' '[:lower:]-')
 trap tear_down EXIT
 trap 'exit 130' INT TERM
 hack/step.sh "tests on a real node" go test -count=1 -timeout 20m "$@" ./test/cluster

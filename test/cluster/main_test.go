@@ -34,6 +34,7 @@ type environment struct {
 	nginx      string
 	image      string // archive of the image
 	version    string // tag of the image
+	kindName   string // of the cluster, where it is one of kind
 	kubeconfig string
 	config     *rest.Config
 }
@@ -52,7 +53,7 @@ func runOnCluster(m *testing.M) (code int, err error) {
 	if err := env.fromVariables(); err != nil {
 		return 1, fmt.Errorf("%w: run make test-cluster, which builds and sets them", err)
 	}
-	env.node = kindNode{env.dir}
+	env.node = kindNode{env.dir, env.kindName}
 	if program := os.Getenv("NODECLUSTER"); program != "" {
 		env.node = localNode{program, env.dir}
 	}
@@ -66,6 +67,7 @@ func (e *environment) fromVariables() error {
 	var problems []error
 	for variable, value := range map[string]*string{
 		"DIR": &e.dir, "KUBECTL": &e.kubectl, "HELM": &e.helm, "NGINX": &e.nginx, "IMAGE": &e.image, "VERSION": &e.version,
+		"KIND_CLUSTER": &e.kindName,
 	} {
 		if *value = os.Getenv(variable); *value == "" {
 			problems = append(problems, fmt.Errorf("%s is not set", variable))

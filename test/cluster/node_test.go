@@ -40,24 +40,18 @@ func (n localNode) pack(ctx context.Context, name, program string) (string, erro
 	return archive, err
 }
 
-// kindNode is one of kind, where docker is.
-type kindNode struct{ dir string }
-
-const kindName = "apikey-operator-test"
+// kindNode is one of kind, where docker is, with a name that no other cluster has.
+type kindNode struct{ dir, name string }
 
 func (k kindNode) up(ctx context.Context) (string, error) {
-	// One that was left behind is not empty.
-	if _, err := run(ctx, "", "kind", "delete", "cluster", "--name", kindName); err != nil {
-		return "", err
-	}
 	kubeconfig := filepath.Join(k.dir, "kubeconfig")
-	_, err := run(ctx, "", "kind", "create", "cluster", "--name", kindName, "--kubeconfig", kubeconfig, "--wait", "120s")
+	_, err := run(ctx, "", "kind", "create", "cluster", "--name", k.name, "--kubeconfig", kubeconfig, "--wait", "120s")
 	return kubeconfig, err
 }
 
 func (k kindNode) load(ctx context.Context, archives ...string) error {
 	for _, archive := range archives {
-		if _, err := run(ctx, "", "kind", "load", "image-archive", archive, "--name", kindName); err != nil {
+		if _, err := run(ctx, "", "kind", "load", "image-archive", archive, "--name", k.name); err != nil {
 			return err
 		}
 	}
