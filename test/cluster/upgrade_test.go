@@ -3,9 +3,9 @@ package cluster
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,15 +17,33 @@ const (
 	previousColumn = "name: Old hint"
 )
 
-// previousChart is a copy of the chart as the previous commit has it, or where there is none, as it is now. Its definition of
-// ApiKeys is made to differ, so that it can be seen to be upgraded.
+const previousCommit = "HEAD~1"
+
+// hasPreviousChart tells whether the previous commit has a chart. Sources without a history have no such commit; a history that
+// was cut off fails the test, which would otherwise upgrade from the present chart for ever and say nothing.
+func hasPreviousChart(t *testing.T) bool {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(projectDir, ".git")); errors.Is(err, fs.ErrNotExist) {
+		t.Log("these sources have no history: upgrading from the present chart")
+		return false
+	}
+	if _, err := run(t.Context(), "", "git", "rev-parse", "--verify", "--quiet", previousCommit+"^{commit}"); err != nil {
+		t.Fatalf("there is no previous commit to upgrade from: fetch depth 2 at least: %v", err)
+	}
+	if _, err := run(t.Context(), "", "git", "cat-file", "-e", previousCommit+":"+presentChart+"/Chart.yaml"); err != nil {
+		t.Logf("there is no chart in %s: upgrading from the present one: %v", previousCommit, err)
+		return false
+	}
+	return true
+}
+
+// previousChart is a copy of the chart as the previous commit has it, or where there is none, as it is now. It runs with the
+// present image, since there is no other. Its definition of ApiKeys is made to differ, so that it can be seen to be upgraded.
 func previousChart(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	const previous = "HEAD~1"
-	unpack := "git archive " + previous + " " + presentChart + " | tar -x -C '" + dir + "'"
-	if err := exec.Command("git", "cat-file", "-e", previous+":"+presentChart+"/Chart.yaml").Run(); err != nil {
-		t.Logf("there is no chart in %s (%v): upgrading from the present one", previous, err)
+	unpack := "git archive " + previousCommit + " " + presentChart + " | tar -x -C '" + dir + "'"
+	if !hasPreviousChart(t) {
 		unpack = "tar -c " + presentChart + " | tar -x -C '" + dir + "'"
 	}
 	if _, err := run(t.Context(), "", "bash", "-euo", "pipefail", "-c", unpack); err != nil {
