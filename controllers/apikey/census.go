@@ -27,8 +27,16 @@ type expiry struct {
 	namespace, name string
 }
 
-// maxExpiries is how many ApiKeys are told of by name.
-const maxExpiries = 100
+// maxExpiries is how many ApiKeys are told of by name, and maxNamespaceExpiries how many of them are of one namespace: whoever
+// may ask for keys in one could otherwise have a hundred granted that end soon, and no alert would tell that another's ends.
+// A fifth is more than a team sees to within a week, and leaves room for four such namespaces beside all others.
+const (
+	maxExpiries          = 100
+	maxNamespaceExpiries = 20
+)
+
+// endsSoon is how long before its end an ApiKey is missed where it is not told of by name. The alerts begin within it.
+const endsSoon = 14 * 24 * time.Hour
 
 const (
 	unknownState = "Unknown"
@@ -115,12 +123,27 @@ func (c *census) addRotation(object *unstructured.Unstructured, state v1alpha1.A
 	}
 }
 
-// soonest are those that end next.
-func (c *census) soonest(most int) []expiry {
+// soonest are those that end next, and how many others end soon.
+func (c *census) soonest() (told []expiry, omitted int) {
 	slices.SortFunc(c.expiries, func(a, b expiry) int {
 		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.name, b.name))
 	})
-	return c.expiries[:min(most, len(c.expiries))]
+	soon := c.now.Add(endsSoon)
+	ofNamespace := map[string]int{}
+	for _, e := range c.expiries {
+		switch {
+		case len(told) < maxExpiries && ofNamespace[e.namespace] < maxNamespaceExpiries:
+			told = append(told, e)
+			ofNamespace[e.namespace]++
+		case e.at.After(soon):
+			if len(told) == maxExpiries {
+				return told, omitted
+			}
+		default:
+			omitted++
+		}
+	}
+	return told, omitted
 }
 
 func denialOf(object *unstructured.Unstructured) string {

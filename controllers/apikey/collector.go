@@ -17,7 +17,7 @@ type Collector struct {
 	cached client.Reader
 	clock  clock.PassiveClock
 
-	states, expiries, denied, overdue, mostOverdue *prometheus.Desc
+	states, expiries, omitted, denied, overdue, mostOverdue *prometheus.Desc
 }
 
 // NewCollector makes a collector for the ApiKeys of a cache.
@@ -30,7 +30,10 @@ func NewCollector(cached client.Reader, clock clock.PassiveClock) *Collector {
 		clock:  clock,
 		states: describe("apikeys", "ApiKeys by state; Unknown are those that the manager has not looked at.", "state"),
 		expiries: describe("apikey_expiry_timestamp_seconds",
-			"When ApiKeys end, of the 100 that end next. Those that were revoked, are denied or have ended are left out.", "namespace", "name"),
+			"When ApiKeys end, of the 100 that end next, 20 of a namespace at most. Those that were revoked, are denied or have ended are left out.",
+			"namespace", "name"),
+		omitted: describe("apikey_expiries_omitted",
+			"ApiKeys that end within 14 days and are not told of by name, since 100 are, or 20 of their namespace."),
 		denied: describe("apikeys_denied", "ApiKeys in the state Denied by the reason of their condition Accepted.", "reason"),
 		overdue: describe("rotations_overdue",
 			"ApiKeys whose rotation is due and not done. It takes some seconds, and waits its turn where many are due."),
@@ -40,7 +43,7 @@ func NewCollector(cached client.Reader, clock clock.PassiveClock) *Collector {
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.states, c.expiries, c.denied, c.overdue, c.mostOverdue} {
+	for _, d := range []*prometheus.Desc{c.states, c.expiries, c.omitted, c.denied, c.overdue, c.mostOverdue} {
 		descriptions <- d
 	}
 }
@@ -70,9 +73,11 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	for reason, n := range counted.denied {
 		tell(c.denied, float64(n), reason)
 	}
-	for _, e := range counted.soonest(maxExpiries) {
+	soonest, omitted := counted.soonest()
+	for _, e := range soonest {
 		tell(c.expiries, float64(e.at.Unix()), e.namespace, e.name)
 	}
+	tell(c.omitted, float64(omitted))
 	tell(c.overdue, float64(counted.overdue))
 	tell(c.mostOverdue, counted.mostOverdue.Seconds())
 }

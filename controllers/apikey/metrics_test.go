@@ -37,11 +37,16 @@ func inState(t *testing.T, state string) unstructured.Unstructured {
 // object is an ApiKey with the given further fields, YAML.
 func object(t *testing.T, name, fields string) unstructured.Unstructured {
 	t.Helper()
+	return objectIn(t, "phoenix", name, fields)
+}
+
+func objectIn(t *testing.T, namespace, name, fields string) unstructured.Unstructured {
+	t.Helper()
 	o := apiobject.New()
 	if err := yaml.Unmarshal([]byte(fields), &o.Object); err != nil {
 		t.Fatal(err)
 	}
-	o.SetNamespace("phoenix")
+	o.SetNamespace(namespace)
 	o.SetName(name)
 	return *o
 }
@@ -85,7 +90,7 @@ func TestApiKeysThatEndAreToldOfByNameUntilTheyHaveEnded(t *testing.T) {
 		object(t, "nonsense", `{spec: {expiresAt: tomorrow}}`),
 	)
 	const want = `
-# HELP apikey_operator_apikey_expiry_timestamp_seconds When ApiKeys end, of the 100 that end next. Those that were revoked, are denied or have ended are left out.
+# HELP apikey_operator_apikey_expiry_timestamp_seconds When ApiKeys end, of the 100 that end next, 20 of a namespace at most. Those that were revoked, are denied or have ended are left out.
 # TYPE apikey_operator_apikey_expiry_timestamp_seconds gauge
 apikey_operator_apikey_expiry_timestamp_seconds{name="asked",namespace="phoenix"} 1.799586e+09
 apikey_operator_apikey_expiry_timestamp_seconds{name="granted-less",namespace="phoenix"} 1.7996256e+09
@@ -101,7 +106,7 @@ func TestNoMoreThanTheHundredApiKeysThatEndNextAreToldOf(t *testing.T) {
 	for i := range 130 {
 		day := 130 - i // the last ones end first
 		at := time.Date(2027, 1, 10+day, 0, 0, 0, 0, time.UTC).Format(time.RFC3339)
-		items = append(items, object(t, fmt.Sprintf("key-%03d", day), fmt.Sprintf(`spec: {expiresAt: %q}`, at)))
+		items = append(items, objectIn(t, fmt.Sprint("team-", i%10), fmt.Sprintf("key-%03d", day), fmt.Sprintf(`spec: {expiresAt: %q}`, at)))
 	}
 	families, err := testutil.CollectAndFormat(collectorAt(items...), expfmt.TypeTextPlain, "apikey_operator_apikey_expiry_timestamp_seconds")
 	if err != nil {
@@ -113,6 +118,35 @@ func TestNoMoreThanTheHundredApiKeysThatEndNextAreToldOf(t *testing.T) {
 	}
 	if !strings.Contains(text, `"key-001"`) || !strings.Contains(text, `"key-100"`) || strings.Contains(text, `"key-101"`) {
 		t.Errorf("told of are\n%s\nwant the first 100", text)
+	}
+}
+
+func TestANamespaceKeepsNoOthersFromBeingToldOfByManyApiKeysThatEndSooner(t *testing.T) {
+	ending := func(namespace, name string, at time.Time) unstructured.Unstructured {
+		return objectIn(t, namespace, name, fmt.Sprintf(`{spec: {expiresAt: %q}, status: {state: Active}}`, at.Format(time.RFC3339)))
+	}
+	noon := time.Date(2027, 1, 10, 12, 0, 0, 0, time.UTC)
+	var items []unstructured.Unstructured
+	for i := range 120 {
+		items = append(items, ending("greedy", fmt.Sprintf("key-%03d", i), noon.Add(time.Duration(i+1)*time.Minute)))
+	}
+	items = append(items,
+		ending("phoenix", "monitor", noon.Add(24*time.Hour)),
+		ending("greedy", "last-that-ends-soon", noon.Add(14*24*time.Hour)),
+		ending("greedy", "later", noon.Add(14*24*time.Hour+time.Second)))
+	const expiry, omitted = "apikey_operator_apikey_expiry_timestamp_seconds", "apikey_operator_apikey_expiries_omitted"
+	families, err := testutil.CollectAndFormat(collectorAt(items...), expfmt.TypeTextPlain, expiry, omitted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(families)
+	if n := strings.Count(text, `namespace="greedy"`); n != 20 {
+		t.Errorf("%d of the namespace with many are told of, want 20", n)
+	}
+	for _, want := range []string{`{name="key-019",namespace="greedy"}`, `{name="monitor",namespace="phoenix"}`, "\n" + omitted + " 101\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("told is\n%s\nwithout %s", text, want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package verifiermetrics_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -35,7 +36,7 @@ func (b *expiringBench) end() int64 { return b.now.Add(time.Hour).UnixNano() }
 func (b *expiringBench) expect(t *testing.T, series string) {
 	t.Helper()
 	want := `
-# HELP ` + expiringKeyRequests + ` Allowed requests of ApiKeys that end within 14 days, those with a key in its grace period apart. Beyond 100 ApiKeys at a time the labels are empty.
+# HELP ` + expiringKeyRequests + ` Allowed requests of ApiKeys that end within 14 days, those with a key in its grace period apart. Beyond 100 ApiKeys at a time, or 20 of a namespace, the labels are empty.
 # TYPE ` + expiringKeyRequests + ` counter
 ` + series
 	if err := testutil.GatherAndCompare(b.registry, strings.NewReader(want), expiringKeyRequests); err != nil {
@@ -64,7 +65,7 @@ func TestNoMoreThanAHundredApiKeysAreCountedByName(t *testing.T) {
 	for range 4 {
 		workers.Go(func() {
 			for i := range 103 {
-				b.ExpiringKeyUsed("phoenix", fmt.Sprint("key-", i), b.end())
+				b.ExpiringKeyUsed(fmt.Sprint("team-", i%10), fmt.Sprint("key-", i), b.end())
 			}
 		})
 	}
@@ -94,9 +95,61 @@ apikey_operator_verifier_expiring_key_requests_total{name="another",namespace="p
 `)
 }
 
+func TestANamespaceKeepsNoOthersFromBeingCountedByManyApiKeysThatEnd(t *testing.T) {
+	b := newExpiringBench()
+	for i := range 120 {
+		b.ExpiringKeyUsed("greedy", fmt.Sprint("key-", i), b.end())
+	}
+	for i := range 10 {
+		b.ExpiringKeyUsed("phoenix", fmt.Sprint("key-", i), b.end()+1)
+	}
+	expectByNamespace := func(want map[string]int) {
+		t.Helper()
+		if got := b.seriesByNamespace(t); !maps.Equal(got, want) {
+			t.Errorf("series by namespace: %v, want %v", got, want)
+		}
+	}
+	expectByNamespace(map[string]int{"": 1, "greedy": 20, "phoenix": 10})
+	b.now = b.now.Add(time.Hour) // those of the first end
+	expectByNamespace(map[string]int{"": 1, "phoenix": 10})
+	for i := range 30 {
+		b.ExpiringKeyUsed("greedy", fmt.Sprint("another-", i), b.end())
+		b.ExpiringKeyUsed("phoenix", fmt.Sprint("another-", i), b.end())
+	}
+	expectByNamespace(map[string]int{"": 1, "greedy": 20, "phoenix": 20})
+}
+
+// seriesByNamespace is how many series there are of each.
+func (b *expiringBench) seriesByNamespace(t *testing.T) map[string]int {
+	t.Helper()
+	families, err := b.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	series := map[string]int{}
+	for _, family := range families {
+		if family.GetName() != expiringKeyRequests {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			for _, label := range m.GetLabel() {
+				if label.GetName() == "namespace" {
+					series[label.GetValue()]++
+				}
+			}
+		}
+	}
+	return series
+}
+
 func TestCountingARequestOfAnExpiringKeyDoesNotAllocate(t *testing.T) {
 	b := newExpiringBench()
-	if allocs := testing.AllocsPerRun(100, func() { b.ExpiringKeyUsed("phoenix", "monitor", b.end()) }); allocs != 0 {
-		t.Errorf("%v allocations, want none", allocs)
+	for i := range 20 {
+		b.ExpiringKeyUsed("phoenix", fmt.Sprint("key-", i), b.end())
+	}
+	for _, name := range []string{"key-0", "one-too-many"} {
+		if allocs := testing.AllocsPerRun(100, func() { b.ExpiringKeyUsed("phoenix", name, b.end()) }); allocs != 0 {
+			t.Errorf("%v allocations for %s, want none", allocs, name)
+		}
 	}
 }
