@@ -25,8 +25,8 @@ type Metrics interface {
 	EventSeen(unixSeconds float64)
 	// Undecodable is told how many ApiKeys cannot be served because they cannot be read.
 	Undecodable(count int)
-	// Propagated is told how long a new credential took from its record, which holds whole seconds, until it is served. By
-	// clocks that differ that may be less than nothing.
+	// Propagated is told how long a new credential took from its record, which holds whole seconds, until it is served; an hour
+	// at most. By clocks that differ that may be less than nothing.
 	Propagated(took time.Duration)
 }
 
@@ -217,9 +217,15 @@ func (f *Feed) unseen(e *entry) []time.Time {
 	return issued
 }
 
+// longestPropagation is how old a record can be that counts as new. What is older comes from a backup: how long ago it was
+// recorded says nothing of how long it took. A verifier that was away for so long is told of by its staleness.
+const longestPropagation = time.Hour
+
 func (f *Feed) tellPropagation(issued []time.Time) {
 	for _, at := range issued {
-		f.metrics.Propagated(f.clock.Now().Sub(at))
+		if took := f.clock.Now().Sub(at); took <= longestPropagation {
+			f.metrics.Propagated(took)
+		}
 	}
 }
 

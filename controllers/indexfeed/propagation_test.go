@@ -56,6 +56,17 @@ func TestHowLongCredentialsTookIsToldOfThoseThatAreNew(t *testing.T) {
 			b.clock.SetTime(b.clock.Now().Add(time.Minute))
 			synced(t, b, issued(t, "old"), issued(t, "missed"))
 		}, []time.Duration{time.Minute + late}},
+		"one that was recorded an hour before it was missed, at most": {func(t *testing.T, b *bench) {
+			synced(t, b)
+			b.clock.SetTime(b.clock.Now().Add(time.Hour - late))
+			b.add(issued(t, "k"))
+		}, []time.Duration{time.Hour}},
+		"a status that was restored holds an older one": {func(t *testing.T, b *bench) {
+			synced(t, b)
+			b.clock.SetTime(b.clock.Now().Add(time.Hour - late + 1))
+			b.add(issued(t, "k"))
+			synced(t, b, issued(t, "k"), issued(t, "another"))
+		}, nil},
 		"one that could be read only now": {func(t *testing.T, b *bench) {
 			synced(t, b)
 			b.add(unreadable(t, "k"))
