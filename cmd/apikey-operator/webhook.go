@@ -87,9 +87,6 @@ func (f *managerFlags) addWebhook(ctx context.Context, manager ctrl.Manager, boo
 	if err != nil {
 		return err
 	}
-	if err := policy.KeepInformed(ctx, manager.GetCache()); err != nil {
-		return fmt.Errorf("keep the webhook informed: %w", err)
-	}
 	for path, handler := range admission.Handlers(f.admissionOptions(manager, book)) {
 		server.Register(path, handler)
 	}

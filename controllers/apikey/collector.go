@@ -12,7 +12,7 @@ import (
 )
 
 // Collector computes the gauges over all ApiKeys when it is asked for, so that no series outlives its objects. Every replica
-// of the manager tells the same, one that does not lead where something else has filled its cache, as the webhook has.
+// of the manager tells the same, whether it leads or not.
 type Collector struct {
 	cached client.Reader
 	clock  clock.PassiveClock

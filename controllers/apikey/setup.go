@@ -88,12 +88,16 @@ func stripNamespace(object any) (any, error) {
 }
 
 // SetupWithManager starts the controller with a manager: on ApiKeys, on the metadata of Secrets, and on the policies
-// and labels of namespaces by which a book judges, unless it is blank.
+// and labels of namespaces by which a book judges, unless it is blank. The caches of a manager that does not lead hold all of
+// it too.
 func (r *Reconciler) SetupWithManager(ctx context.Context, manager ctrl.Manager, book *policy.Book) error {
 	for name, values := range Indexes {
 		if err := manager.GetFieldIndexer().IndexField(ctx, apiobject.New(), name, values); err != nil {
 			return fmt.Errorf("index ApiKeys by %s: %w", name, err)
 		}
+	}
+	if err := keepInformed(ctx, manager.GetCache(), book); err != nil {
+		return err
 	}
 	c := ctrl.NewControllerManagedBy(manager).
 		Named("apikey").

@@ -22,6 +22,9 @@ import (
 // The namespaces of a stack that has rights in the first two alone.
 const teamA, teamB, outside = "team-a", "team-b", "outside"
 
+// withoutSecrets is a namespace in which a manager may see ApiKeys and no Secrets.
+const withoutSecrets = "without-secrets"
+
 // confined is an environment whose manager and verifier have no right in the whole cluster, and are watched.
 type confined struct {
 	*environment
@@ -117,24 +120,24 @@ func (e *confined) expectUnready(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := e.LaunchManager(t.Context(), stack.Options{
-		Name: "manager-without-right", LogLevel: "DEBUG", Args: []string{watch, "--default-policy=allow", "--webhook-bind-address=0"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := e.launchManagerFor(t, "manager-without-right", outside)
+	e.allowApiKeysAlone(t, withoutSecrets)
+	blind := e.launchManagerFor(t, "manager-without-secrets", withoutSecrets)
+	const noApiKeys = `"apikeys" in API group "apikey-operator.dev" in the namespace "` + outside
 	for _, p := range []struct {
-		name    string
-		ready   func(context.Context) error
-		wantErr string
+		name         string
+		ready        func(context.Context) error
+		wantMayNot   string // list
+		wantNotReady string
 	}{
-		{v.Name, v.Ready, "the ApiKeys of namespace " + outside + " were not all seen yet"},
-		{m.Name, m.Ready, "informed failed"},
+		{v.Name, v.Ready, noApiKeys, "the ApiKeys of namespace " + outside + " were not all seen yet"},
+		{m.Name, m.Ready, noApiKeys, "informed failed"},
+		{blind.Name, blind.Ready, `"secrets" in API group "" in the namespace "` + withoutSecrets, "informed failed"},
 	} {
 		await(t, p.name+" to say what it may not do", func(context.Context) error {
 			log, err := os.ReadFile(filepath.Join(e.LogDir(), p.name+".log"))
 			said := strings.ReplaceAll(string(log), `\`, "") // as it was before it became JSON
-			if err == nil && !strings.Contains(said, `cannot list resource "apikeys" in API group "apikey-operator.dev" in the namespace "`+outside) {
+			if err == nil && !strings.Contains(said, "cannot list resource "+p.wantMayNot) {
 				err = errors.New("its log does not say it yet")
 			}
 			return err
@@ -144,15 +147,37 @@ func (e *confined) expectUnready(t *testing.T) {
 			if err == nil {
 				t.Fatalf("%s is ready", p.name)
 			}
-			if strings.Contains(err.Error(), p.wantErr) {
+			if strings.Contains(err.Error(), p.wantNotReady) {
 				return nil
 			}
 			return err
 		})
 	}
-	if err := errors.Join(v.Stop(patience), m.Stop(patience)); err != nil {
+	if err := errors.Join(v.Stop(patience), m.Stop(patience), blind.Stop(patience)); err != nil {
 		t.Error(err) // also before they have seen all, they end when they are told to
 	}
+}
+
+// launchManagerFor starts a manager that is to look after a namespace beside one in which it has its rights.
+func (e *confined) launchManagerFor(t *testing.T, name, namespace string) *stack.Manager {
+	t.Helper()
+	m, err := e.LaunchManager(t.Context(), stack.Options{
+		Name: name, LogLevel: "DEBUG",
+		Args: []string{"--watch-namespaces=" + teamA + "," + namespace, "--default-policy=allow", "--webhook-bind-address=0"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// allowApiKeysAlone makes a namespace in which the manager may see ApiKeys, and no Secrets.
+func (e *confined) allowApiKeysAlone(t *testing.T, namespace string) {
+	t.Helper()
+	const role = "sees-apikeys"
+	e.kubectl(t, "create", "namespace", namespace)
+	e.kubectl(t, "create", "role", role, "--namespace", namespace, "--verb=get,list,watch", "--resource=apikeys.apikey-operator.dev")
+	e.kubectl(t, "create", "rolebinding", role, "--namespace", namespace, "--role", role, "--serviceaccount", stack.SystemNamespace+":"+stack.ManagerAccount)
 }
 
 // expectWholeLife issues a key, rotates it, heals it and revokes it.

@@ -136,7 +136,6 @@ func runManagerIn(t *testing.T, namespaces ...string) admission.Options {
 	must(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	book := policy.NewBook(m.GetClient(), policyengine.DenyByDefault)
-	must(t, policy.KeepInformed(ctx, m.GetCache()))
 	must(t, apikey.New(apikey.Options{
 		Cached: m.GetClient(), Live: m.GetAPIReader(), Writer: m.GetClient(), Clock: clock.RealClock{}, Random: rand.Reader,
 		Events: m.GetEventRecorder("apikey-operator"), Metrics: apikey.NewMetrics(prometheus.NewRegistry()), Judge: book,
