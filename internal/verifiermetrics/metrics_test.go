@@ -67,7 +67,7 @@ apikey_operator_verifier_decisions_total{dialect="nginx",reason="scope_mismatch"
 apikey_operator_verifier_decisions_total{dialect="nginx",reason="suspended"} 0
 apikey_operator_verifier_decisions_total{dialect="nginx",reason="tenant_mismatch"} 0
 apikey_operator_verifier_decisions_total{dialect="nginx",reason="unknown_key"} 1
-# HELP apikey_operator_verifier_expiring_key_requests_total Allowed requests of ApiKeys that end within 14 days, those with a key in its grace period apart. Beyond 100 ApiKeys at a time the labels are empty.
+# HELP apikey_operator_verifier_expiring_key_requests_total Allowed requests of ApiKeys that end within 14 days, those with a key in its grace period apart. Beyond 100 ApiKeys at a time, or 20 of a namespace, the labels are empty.
 # TYPE apikey_operator_verifier_expiring_key_requests_total counter
 apikey_operator_verifier_expiring_key_requests_total{name="",namespace=""} 0
 # HELP apikey_operator_verifier_index_apikeys ApiKeys in the index that have a credential.
