@@ -103,10 +103,16 @@ tidy-check: ## Check that every go.mod and go.sum is what go mod tidy writes.
 ##@ Tests
 
 .PHONY: test
-test: ## Run all tests.
+test: ## Run all tests that are done in minutes and need no root.
 	@began=$$(date +%s); \
-	$(MAKE) chart-test test-unit test-slow-clients sim test-mutations test-ratelimit test-localcluster test-integration test-e2e test-guides test-monitoring test-gitops test-chaos test-scale; \
+	$(MAKE) chart-test test-unit test-slow-clients sim test-ratelimit test-localcluster test-integration test-e2e test-guides test-monitoring test-gitops test-scale; \
 	echo "all tests passed in $$(($$(date +%s) - began)) s"
+
+.PHONY: test-slow
+test-slow: ## Run those that take longest, and those that need root or docker: planted mistakes, chaos, the image, a node, the chart on it.
+	@began=$$(date +%s); \
+	$(MAKE) test-mutations test-chaos test-image test-node test-cluster; \
+	echo "all slow tests passed in $$(($$(date +%s) - began)) s"
 
 .PHONY: chart-test
 chart-test: build ## Lint the chart, run its own suites, and compare it with kustomize, the program's flags and a real API server.
