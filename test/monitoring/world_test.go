@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/api"
 	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
 
 	"github.com/apikey-operator/apikey-operator/api/v1alpha1"
 	"github.com/apikey-operator/apikey-operator/test/stack"
@@ -94,6 +95,22 @@ func (w *world) startPrometheus(t *testing.T) {
 	client, err := api.NewClient(api.Config{Address: p.URL})
 	must(t, err)
 	w.prometheus, w.began = prometheusv1.NewAPI(client), time.Now()
+	w.awaitScrapes(t, 3)
+}
+
+// awaitScrapes waits until all targets were scraped: what happens before that is no increase to Prometheus.
+func (w *world) awaitScrapes(t *testing.T, targets int) {
+	t.Helper()
+	must(t, stack.Await(t.Context(), "all targets to be scraped", time.Minute, func(ctx context.Context) error {
+		result, _, _, err := w.prometheus.Query(ctx, "up == 1", time.Now())
+		if err != nil {
+			return err
+		}
+		if up, ok := result.(model.Vector); !ok || len(up) != targets {
+			return fmt.Errorf("up are %v, want %d", result, targets)
+		}
+		return nil
+	}))
 }
 
 // The ApiKeys of the namespace phoenix, by name.
