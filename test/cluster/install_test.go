@@ -41,12 +41,27 @@ func installs(t *testing.T) {
 	restrictedNamespace(t, systemNamespace)
 	restrictedNamespace(t, appsNamespace)
 	installRelease(t, presentChart)
+	awaitDefinitions(t)
 
 	applyFile(t, "keys.yaml")
 	mustKubectl(t, "wait", "--for=condition=Ready", "apikey", "--all", "--namespace", appsNamespace, "--timeout="+podTimeout.String())
 	configureNginx(t, func(_, text string) string { return text })
 	applyFile(t, "apps.yaml")
 	mustKubectl(t, "wait", "--for=condition=Ready", "pod", "--all", "--namespace", appsNamespace, "--timeout="+podTimeout.String())
+}
+
+// awaitDefinitions waits until the API server takes ApiKeys: it reads their schema for a MutatingAdmissionPolicy every 5 seconds
+// only, and answers that it is not available before (docs/troubleshooting.md).
+func awaitDefinitions(t *testing.T) {
+	t.Helper()
+	probe := fmt.Sprintf("{apiVersion: apikey-operator.dev/v1alpha1, kind: ApiKey, metadata: {name: probe, namespace: %s}, spec: {permissions: [\"reports:read\"]}}", appsNamespace)
+	await(t, "the API server to take ApiKeys", time.Minute, func(ctx context.Context) error {
+		_, err := kubectl(ctx, probe, "apply", "--dry-run=server", "-f", "-")
+		if err != nil && !strings.Contains(err.Error(), "Kind=ApiKey not found") {
+			return nil // it was looked at, whatever became of it
+		}
+		return err
+	})
 }
 
 func runsAsTheChartSays(t *testing.T) {
