@@ -22,13 +22,16 @@ func importing(source func(a *attack, chosen string) string) func(*attack) {
 		a.own.expectCredentials("")
 		a.expect(chosen, authn.UnknownKey)
 		status := asJSON(a.own.apiKey().Status)
-		for _, hash := range []string{sha256Of(chosen), fmt.Sprintf("%x", keys.HashV1(chosen).Sum), sha256Of(a.victimKey), chosen[len(chosen)-2:] + `"`} {
+		for _, hash := range []string{sha256Of(chosen), fmt.Sprintf("%x", keys.HashV1(chosen).Sum), sha256Of(a.victimKey), hintOfReference(chosen)} {
 			if strings.Contains(status, hash) {
 				a.t.Errorf("the status tells something of a Secret: %s", status)
 			}
 		}
 	}
 }
+
+// hintOfReference is how a status would hint at the key of a Secret. Two characters alone are the end of some word now and then.
+func hintOfReference(key string) string { return "…" + key[len(key)-2:] }
 
 func TestAttacksByImports(t *testing.T) {
 	t.Parallel()
