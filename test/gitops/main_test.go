@@ -11,13 +11,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"testing"
-
-	"github.com/go-logr/logr"
-	"k8s.io/klog/v2"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/apikey-operator/apikey-operator/test/stack"
 )
@@ -26,8 +21,7 @@ import (
 var shared *world
 
 func TestMain(m *testing.M) {
-	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
-	ctrllog.SetLogger(logr.Discard())
+	stack.QuietLibraries()
 	flag.Parse()
 	code, err := run(m)
 	if err != nil {

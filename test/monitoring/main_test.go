@@ -10,13 +10,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"testing"
-
-	"github.com/go-logr/logr"
-	"k8s.io/klog/v2"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/apikey-operator/apikey-operator/test/stack"
 )
@@ -33,8 +28,7 @@ const (
 var tools stack.Tools
 
 func TestMain(m *testing.M) {
-	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
-	ctrllog.SetLogger(logr.Discard())
+	stack.QuietLibraries()
 	flag.Parse()
 	var err error
 	tools, err = stack.ToolsFromEnv()

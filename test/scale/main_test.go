@@ -10,15 +10,10 @@ package scale
 import (
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"strconv"
 	"testing"
 	"time"
-
-	"github.com/go-logr/logr"
-	"k8s.io/klog/v2"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/apikey-operator/apikey-operator/test/stack"
 )
@@ -39,8 +34,7 @@ var settings struct {
 }
 
 func TestMain(m *testing.M) {
-	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
-	ctrllog.SetLogger(logr.Discard())
+	stack.QuietLibraries()
 	flag.Parse()
 	if err := readSettings(); err != nil {
 		fmt.Fprintln(os.Stderr, "scale:", err)

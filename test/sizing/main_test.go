@@ -10,17 +10,12 @@ package sizing
 import (
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/go-logr/logr"
-	"k8s.io/klog/v2"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/apikey-operator/apikey-operator/test/stack"
 )
@@ -35,8 +30,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
-	ctrllog.SetLogger(logr.Discard())
+	stack.QuietLibraries()
 	flag.Parse()
 	if err := readSettings(); err != nil {
 		fmt.Fprintln(os.Stderr, "sizing:", err)
