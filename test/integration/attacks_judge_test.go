@@ -42,27 +42,43 @@ func (a *attack) expectWithinPolicy(value string) {
 	if d := a.verify(value); d.Reason != authn.Allowed {
 		a.t.Errorf("a verifier answers %s, want that the key works", d.Reason)
 	} else {
-		a.checkWithinPolicy(d)
+		a.checkWithinPolicy(d, "a key of the user")
 	}
 }
 
-func (a *attack) checkWithinPolicy(d authn.Decision) {
+func (a *attack) checkWithinPolicy(d authn.Decision, which string) {
 	a.t.Helper()
 	end := time.Unix(0, d.Key.NotAfter())
 	if d.Key.Permissions() != "read" && d.Key.Permissions() != "" || d.Key.Tenant() != "acme" || d.Key.Scopes() != "" ||
 		d.Key.Namespace() != a.namespace() || end.After(time.Now().Add(a.longest)) {
-		a.t.Errorf("a key of the user speaks for tenant %q of namespace %s with the permissions %q and scopes %q until %s",
-			d.Key.Tenant(), d.Key.Namespace(), d.Key.Permissions(), d.Key.Scopes(), end)
+		a.t.Errorf("%s speaks for tenant %q of namespace %s with the permissions %q and scopes %q until %s",
+			which, d.Key.Tenant(), d.Key.Namespace(), d.Key.Permissions(), d.Key.Scopes(), end)
 	}
 }
 
-// expectNothingGained holds for all ApiKeys and Secrets of the namespace, whichever attack they are of, that no
-// grant is more than policy allows, and that no value in a Secret opens more.
-func (a *attack) expectNothingGained() {
+// isOfIt tells the ApiKeys and Secrets of this attack from those of others.
+func (a *attack) isOfIt(name string) bool {
+	return name == a.name || strings.HasPrefix(name, a.name+"-")
+}
+
+// expectNothingGained holds for the ApiKeys and Secrets of that name that no grant is more than policy allows, and that
+// no value in a Secret opens more. Those of others may be in between: a user who knows somebody's key can write it
+// into a Secret, where it stands until the manager puts its own back.
+func (a *attack) expectNothingGained(concerned func(name string) bool) {
+	a.t.Helper()
+	a.expectGrantsWithinPolicy(concerned)
+	a.expectSecretsWithinPolicy(concerned)
+	a.expectVictimUnharmed()
+}
+
+func (a *attack) expectGrantsWithinPolicy(concerned func(name string) bool) {
 	a.t.Helper()
 	apiKeys := &v1alpha1.ApiKeyList{}
 	a.own.must(a.admin.List(a.t.Context(), apiKeys, client.InNamespace(a.namespace())))
 	for _, key := range apiKeys.Items {
+		if !concerned(key.Name) {
+			continue
+		}
 		grant := key.Status.Grant
 		if grant == nil || grant.Policy == "" && grant.Tenant == "" && len(grant.Permissions) == 0 { // of one that was withdrawn
 			continue
@@ -72,21 +88,27 @@ func (a *attack) expectNothingGained() {
 			a.t.Errorf("ApiKey %s was granted %s", key.Name, asJSON(grant))
 		}
 	}
+}
+
+func (a *attack) expectSecretsWithinPolicy(concerned func(name string) bool) {
+	a.t.Helper()
 	secrets := &corev1.SecretList{}
 	a.own.must(a.admin.List(a.t.Context(), secrets, client.InNamespace(a.namespace())))
 	for _, secret := range secrets.Items {
+		if !concerned(secret.Name) {
+			continue
+		}
 		if secret.Type == corev1.SecretTypeServiceAccountToken && secret.Labels[madeByUser] == "" {
 			a.t.Errorf("Secret %s, which the user has not made, is one for a token of a ServiceAccount", secret.Name)
 		}
 		for name, value := range secret.Data {
 			if d := a.verify(string(value)); d.Reason == authn.Allowed {
-				a.checkWithinPolicy(d)
+				a.checkWithinPolicy(d, "the key in Secret "+secret.Name)
 			} else if strings.Contains(string(value), a.victimKey) {
 				a.t.Errorf("Secret %s holds under %s the key of somebody else", secret.Name, name)
 			}
 		}
 	}
-	a.expectVictimUnharmed()
 }
 
 // madeByUser is the label of a Secret that a user could make without any ApiKey.

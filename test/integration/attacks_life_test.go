@@ -52,12 +52,12 @@ func TestAttacksWhileNoManagerRuns(t *testing.T) {
 			a.user.send(t, patch(a.namespace(), a.name, mergePatch, `{"spec":`+c.change+`}`))
 			a.expect(values[title], c.want)
 			if d := a.verify(values[title]); c.want == authn.Allowed {
-				a.checkWithinPolicy(d)
+				a.checkWithinPolicy(d, "a key of the user")
 				if d.Key.Permissions() != "read" || d.Key.NotAfter() != was {
 					t.Errorf("a widened spec changed what the key may do to %q until %d, from %d", d.Key.Permissions(), d.Key.NotAfter(), was)
 				}
 			}
-			a.expectNothingGained()
+			a.expectNothingGained(anything)
 		})
 	}
 }
@@ -162,5 +162,5 @@ func TestAttacksInANamespaceThatIsBeingDeleted(t *testing.T) {
 	a.own.must(a.user.client(t).Delete(t.Context(), a.secretOf(a.name)))
 	a.own.await("the manager's look", func() bool { return a.own.apiKey().Status.ObservedGeneration == a.own.apiKey().Generation })
 	a.own.expectNoSecret()
-	a.expectNothingGained()
+	a.expectNothingGained(anything)
 }

@@ -86,23 +86,34 @@ type attack struct {
 	own  *lab // that ApiKey
 }
 
-// runAttacks lets all of them happen at once, each by its sentence.
+// runAttacks lets all of them happen at once, each by its sentence. Each is judged by what is of it at its end, and all
+// by the whole namespace when nobody is in the middle of something.
 func runAttacks(t *testing.T, attacks map[string]func(*attack)) {
 	t.Helper()
 	s := besiege(t)
-	for i, title := range slices.Sorted(maps.Keys(attacks)) {
-		t.Run(title, func(t *testing.T) {
-			t.Parallel()
-			a := &attack{siege: s, t: t, name: fmt.Sprintf("attack-%d", i)}
-			a.own = &lab{
-				t: t, admin: s.admin, manager: s.manager, clock: s.clock, events: s.events, ends: map[string]time.Time{},
-				name: types.NamespacedName{Namespace: s.lab.name.Namespace, Name: a.name},
-			}
-			attacks[title](a)
-			a.expectNothingGained()
-		})
-	}
+	t.Run("at once", func(t *testing.T) {
+		for i, title := range slices.Sorted(maps.Keys(attacks)) {
+			t.Run(title, func(t *testing.T) {
+				t.Parallel()
+				a := s.attack(t, fmt.Sprintf("attack-%d", i))
+				attacks[title](a)
+				a.expectNothingGained(a.isOfIt)
+			})
+		}
+	})
+	s.attack(t, "").expectNothingGained(anything)
 }
+
+// attack makes one, on an ApiKey of that name.
+func (s *siege) attack(t *testing.T, name string) *attack {
+	return &attack{siege: s, t: t, name: name, own: &lab{
+		t: t, admin: s.admin, manager: s.manager, clock: s.clock, events: s.events, ends: map[string]time.Time{},
+		name: types.NamespacedName{Namespace: s.lab.name.Namespace, Name: name},
+	}}
+}
+
+// anything is whatever it is called.
+func anything(string) bool { return true }
 
 // in is a time that far ahead, as a spec has it.
 func in(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
