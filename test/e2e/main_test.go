@@ -15,12 +15,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"strconv"
 	"testing"
-
-	"k8s.io/klog/v2"
 
 	"github.com/apikey-operator/apikey-operator/test/stack"
 )
@@ -36,8 +33,7 @@ var tools stack.Tools
 const parallel = 8
 
 func TestMain(m *testing.M) {
-	// The witnesses' watches would complain of every API server that a test stops.
-	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
+	stack.QuietLibraries() // the witnesses' watches would complain of every API server that a test stops
 	if err := flag.Set("test.parallel", strconv.Itoa(parallel)); err != nil {
 		panic(err) // there is such a flag
 	}

@@ -10,12 +10,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"sync"
 	"testing"
-
-	"k8s.io/klog/v2"
 
 	"github.com/apikey-operator/apikey-operator/test/stack"
 )
@@ -30,7 +27,7 @@ var shared = sync.OnceValues(func() (*lab, error) { return startLab(context.Back
 var sharedStarted bool
 
 func TestMain(m *testing.M) {
-	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
+	stack.QuietLibraries()
 	var err error
 	tools, err = stack.ToolsFromEnv()
 	if err = errors.Join(err, tools.AddProxies()); err != nil {

@@ -19,9 +19,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/apikey-operator/apikey-operator/test/stack"
 )
 
 const (
@@ -58,7 +58,7 @@ func runOnControlPlane(m *testing.M) (code int, err error) {
 		return 1, errors.New("KUBEBUILDER_ASSETS does not say where etcd, kube-apiserver and kubectl are: " +
 			"run these tests with make test-integration, which builds them")
 	}
-	ctrl.SetLogger(logr.Discard())
+	stack.QuietLibraries()
 	controlPlane = &envtest.Environment{ControlPlaneStartTimeout: startTimeout}
 	if _, err := controlPlane.Start(); err != nil {
 		return 1, errors.Join(fmt.Errorf("start the control plane: %w", err), controlPlane.Stop())
