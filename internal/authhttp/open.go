@@ -44,8 +44,9 @@ func (o *openLanes) closeIfEmpty() {
 func (o *openLanes) stopping() bool { return o.stopped.Load() }
 
 // lastLook is how long a lane that is between two requests has until it ends: for a request that has arrived and that nobody
-// has noticed yet, which a deadline in the past would leave unread.
-const lastLook = 50 * time.Millisecond
+// has noticed yet, which a deadline in the past would leave unread. A process that is throttled may stand still for longer
+// than 100 ms.
+const lastLook = 250 * time.Millisecond
 
 // stop ends the lanes that are between two requests, and waits for the others until they have answered theirs, or ctx ends.
 func (o *openLanes) stop(ctx context.Context) error {
