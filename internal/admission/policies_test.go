@@ -151,7 +151,7 @@ func TestOneCountOfLossesIsMadeAtATime(t *testing.T) {
 		return answer.Response.Warnings
 	}
 	first := make(chan []string)
-	go func() { first <- ask(time.Second) }()
+	go func() { first <- ask(5 * time.Second) }()
 	<-s.counting
 	if diff := cmp.Diff([]string{"how many ApiKeys lose their grants by this could not be counted in time"}, ask(10*time.Millisecond)); diff != "" {
 		t.Errorf("the second is told (-want +got):\n%s", diff)

@@ -186,7 +186,7 @@ func TestALongRequestIsAnswered(t *testing.T) {
 }
 
 func TestAConnectionInUseOutlivesTheTimeouts(t *testing.T) {
-	const timeout = 400 * time.Millisecond
+	const timeout = 2 * time.Second
 	f := newFixture(t, func(s *settings) {
 		s.connections.IdleTimeout, s.connections.ReadTimeout, s.connections.WriteTimeout = timeout, timeout, timeout
 	})

@@ -257,7 +257,7 @@ func TestARequestThatDoesNotArriveInTimeIsRefused(t *testing.T) {
 		"half a body":   "POST /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\nContent-Length: 5\n\nhe",
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, func(s *settings) { s.connections.ReadTimeout = 50 * time.Millisecond })
+			f := newFixture(t, func(s *settings) { s.connections.ReadTimeout = 500 * time.Millisecond })
 			conn := dial(t, f.serve(t))
 			f.send(t, conn, raw)
 			want := []string{"401 malformed_credential close", "closed"}
@@ -273,7 +273,7 @@ func TestARequestThatDoesNotArriveInTimeIsRefused(t *testing.T) {
 
 func TestARefusalOfWhatCannotBeReadHasItsOwnTimeToLeave(t *testing.T) {
 	f := newFixture(t, func(s *settings) {
-		s.connections.WriteTimeout, s.connections.ReadTimeout = 50*time.Millisecond, 200*time.Millisecond
+		s.connections.WriteTimeout, s.connections.ReadTimeout = 200*time.Millisecond, time.Second
 	})
 	conn := dial(t, f.serve(t))
 	f.send(t, conn, "OPTIONS /auth/nginx HTTP/1.1\nHost: v\nX-API-Key: KEY\n\n")
@@ -332,6 +332,9 @@ func TestAnIdleConnectionIsClosed(t *testing.T) {
 func TestAProxyThatTakesNoAnswersIsLetGo(t *testing.T) {
 	f := newFixture(t, func(s *settings) { s.connections.WriteTimeout = 50 * time.Millisecond })
 	conn := dial(t, f.serve(t))
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil { // the buffers are megabytes
+		t.Fatal(err)
+	}
 	requests := []byte(strings.Repeat("GET /auth/nginx HTTP/1.1\r\nHost: v\r\n\r\n", 1000))
 	for { // until the answers that nobody reads fill all buffers, and then ours are full as well
 		if _, err := conn.Write(requests); err != nil {

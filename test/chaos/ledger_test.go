@@ -16,7 +16,7 @@ const (
 	afterEnd = time.Second
 	// events is how old the events may be that a verifier goes by: it may hear of an early end before or after
 	// the ledger does.
-	events = 2 * time.Second
+	events = 5 * time.Second
 )
 
 // ledger holds what the statuses of one ApiKey promised, in the order in which the watch told them.

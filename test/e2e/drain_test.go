@@ -91,9 +91,9 @@ func TestAVerifierThatIsStoppedRefusesNobody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const drainDelay = 2 * time.Second
+			const drainDelay = 6 * time.Second
 			suffix := fmt.Sprintf("-drain-%d", keepAlive)
-			leaving := startVerifier(t, "leaving"+suffix, "--drain-delay", drainDelay.String())
+			leaving := startVerifier(t, "leaving"+suffix, "--drain-delay", drainDelay.String(), "--read-timeout=60s")
 			staying := startVerifier(t, "staying"+suffix)
 			service := newRelay(t, leaving.Address, staying.Address)
 			nginx, err := shared.StartNginx(t.Context(), stack.NginxOptions{

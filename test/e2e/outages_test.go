@@ -61,7 +61,7 @@ func startOutage(t *testing.T) *outage {
 		}
 		for _, n := range []string{"1", "2"} {
 			err := errors.Join(
-				e.addManager(ctx, stack.Options{Name: "manager-" + n, Server: through}),
+				e.addManager(ctx, stack.Options{Name: "manager-" + n, Server: through, Args: []string{"--publish-delay=10s"}}), // long enough to kill it within
 				e.addVerifier(ctx, stack.Options{Name: "verifier-" + n, Server: through}))
 			if err != nil {
 				return err

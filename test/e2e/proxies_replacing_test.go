@@ -113,7 +113,7 @@ func (l *pour) end(t *testing.T) {
 // ready before the old one is told to go, which answers until nobody is led there any more.
 func (p *proxies) testReplacing(t *testing.T, keys *proxiedKeys, first *stack.Verifier) {
 	start := func(name string) *stack.Verifier {
-		v := startVerifier(t, name, "--drain-delay=2s")
+		v := startVerifier(t, name, "--drain-delay=8s")
 		keys.awaitIn(t, v)
 		return v
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -102,7 +103,17 @@ func (l *lab) apply(t *testing.T, manifests ...string) {
 // namespace makes a namespace if there is none of the name.
 func (l *lab) namespace(t *testing.T, name string) {
 	t.Helper()
-	l.apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: "+name+"}}")
+	l.makeNamespaces(t, "{apiVersion: v1, kind: Namespace, metadata: {name: "+name+"}}")
+}
+
+// makingNamespaces: of two that apply the same new object at once, one is told that it exists already.
+var makingNamespaces sync.Mutex
+
+func (l *lab) makeNamespaces(t *testing.T, manifests string) {
+	t.Helper()
+	makingNamespaces.Lock()
+	defer makingNamespaces.Unlock()
+	l.apply(t, manifests)
 }
 
 // key waits until an ApiKey is ready, and returns the key that the Secret of its name holds.

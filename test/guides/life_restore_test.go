@@ -261,7 +261,7 @@ func (l *lab) keysToBackUp(t *testing.T) backedUpKeys {
 	l.apply(t, `{apiVersion: apikey-operator.dev/v1alpha1, kind: ApiKeyPolicy, metadata: {name: phoenix}, spec: {
 		namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: phoenix}}, permissions: [read]}}`)
 	const key = `{apiVersion: apikey-operator.dev/v1alpha1, kind: ApiKey, metadata: {name: %s, namespace: phoenix}, spec: {permissions: [read]%s}}`
-	l.apply(t, fmt.Sprintf(key, "current", ""), fmt.Sprintf(key, "stopped", ""), fmt.Sprintf(key, "revealed", ", secret: {deleteAfter: 10s}"))
+	l.apply(t, fmt.Sprintf(key, "current", ""), fmt.Sprintf(key, "stopped", ""), fmt.Sprintf(key, "revealed", ", secret: {deleteAfter: 20s}"))
 	k := backedUpKeys{previous: l.key(t, "phoenix", "current"), revealed: l.key(t, "phoenix", "revealed"), stopped: l.key(t, "phoenix", "stopped")}
 	l.kubectl(t, "patch", "apikey", "current", "-n", "phoenix", "--type=merge", "-p", `{"spec":{"revision":2}}`)
 	k.current = l.key(t, "phoenix", "current")

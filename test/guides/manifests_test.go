@@ -77,9 +77,17 @@ var defineKinds = sync.OnceValue(func() error {
 	}
 	return stack.Await(ctx, "the kinds of the proxies to be served", patience, func(ctx context.Context) error {
 		names, err := l.Kubectl(ctx, "get", "crds", "-o", "go-template="+notEstablished)
-		if err == nil && names != "" {
-			err = fmt.Errorf("not yet established: %s", names)
+		if err != nil {
+			return err
+		} else if names != "" {
+			return fmt.Errorf("not yet established: %s", names)
 		}
+		// Established may come before discovery tells of the kind.
+		names, err = l.Kubectl(ctx, "get", "crds", "-o", `go-template={{range $i, $d := .items}}{{if $i}},{{end}}{{.metadata.name}}{{end}}`)
+		if err != nil {
+			return err
+		}
+		_, err = l.Kubectl(ctx, "get", names, "--all-namespaces", "-o", "name")
 		return err
 	})
 })
@@ -98,7 +106,7 @@ func (l *lab) inNamespaces(t *testing.T, objects []object) {
 			names["{apiVersion: v1, kind: Namespace, metadata: {name: "+name+"}}"] = true
 		}
 	}
-	l.apply(t, strings.Join(slices.Sorted(maps.Keys(names)), "\n---\n"))
+	l.makeNamespaces(t, strings.Join(slices.Sorted(maps.Keys(names)), "\n---\n"))
 }
 
 func TestEveryManifestInTheGuidesIsTakenByTheAPIServer(t *testing.T) {

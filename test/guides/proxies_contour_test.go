@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -27,6 +28,10 @@ func TestContourGuideProtectsARoute(t *testing.T) {
 	plain, secure := l.contour(t)
 	l.kubectl(t, "wait", "--for=condition=Valid", "httpproxy/api", "--namespace", exampleNamespace, "--timeout="+patience.String())
 	awaitAnswer(t, plain, http.StatusMovedPermanently)
+	// The listener for HTTPS is there on its own, once Envoy has the certificate. What that says is the console's concern.
+	trusting := &http.Transport{TLSClientConfig: &tls.Config{ServerName: "api.phoenix.example", InsecureSkipVerify: true}}
+	t.Cleanup(trusting.CloseIdleConnections)
+	awaitAnswerOver(t, trusting, "https://"+secure, http.StatusUnauthorized)
 
 	printed := l.newConsole(t, secure, nil).follow(t, g.block(t, "console", "requests"))
 	for _, allowed := range printed[1:3] {

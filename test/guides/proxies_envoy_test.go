@@ -1,6 +1,7 @@
 package guides
 
 import (
+	"bytes"
 	"maps"
 	"net"
 	"net/http"
@@ -95,6 +96,7 @@ func merged(t *testing.T, b block) tree {
 }
 
 // envoy starts an Envoy with a guide's configuration, whose addresses become those of the lab, and returns where it listens.
+// It waits longer for the verifier than guides advise, since this machine may be busy with other tests.
 func (l *lab) envoy(t *testing.T, name string, config envoyConfig) string {
 	t.Helper()
 	proxy := freeAddress(t)
@@ -109,7 +111,7 @@ func (l *lab) envoy(t *testing.T, name string, config envoyConfig) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "envoy.yaml")
-	writeFile(t, path, text)
+	writeFile(t, path, bytes.ReplaceAll(text, []byte("timeout: 1s\n"), []byte("timeout: 30s\n")))
 	l.runEnvoy(t, name, path)
 	return proxy
 }

@@ -113,13 +113,18 @@ func writeFile(t *testing.T, path string, content []byte) {
 // awaitAnswer waits until a proxy answers a request without a key by a status.
 func awaitAnswer(t *testing.T, proxy string, want int) {
 	t.Helper()
+	awaitAnswerOver(t, http.DefaultTransport, "http://"+proxy, want)
+}
+
+func awaitAnswerOver(t *testing.T, transport http.RoundTripper, proxy string, want int) {
+	t.Helper()
 	await(t, fmt.Sprintf("%d from %s", want, proxy), func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+proxy+"/reports", nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, proxy+"/reports", nil)
 		if err != nil {
 			return err
 		}
 		request.Host = "api.phoenix.example"
-		response, err := http.DefaultTransport.RoundTrip(request)
+		response, err := transport.RoundTrip(request)
 		if err != nil {
 			return err
 		}

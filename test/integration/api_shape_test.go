@@ -197,8 +197,8 @@ func TestPlaceholdersOfASampleSurviveKustomize(t *testing.T) {
 	}
 }
 
+// It is not run beside those tests that change the installation and change it back.
 func TestApplyingTheInstallationAgainChangesNothing(t *testing.T) {
-	t.Parallel()
 	for _, line := range strings.Split(strings.TrimSpace(kubectl(t, "", "apply", "-k", "../../config/default")), "\n") {
 		// Of a budget kubectl sends the selector each time, which replaces the stored one by the same: nothing is stored.
 		if budget, sent := strings.CutSuffix(line, " configured"); sent && strings.HasPrefix(budget, "poddisruptionbudget.policy/") {

@@ -131,7 +131,7 @@ func TestAttacksByMeansOfDeletion(t *testing.T) {
 			}
 		},
 		"giving more time at the moment of the end": func(a *attack) {
-			end := time.Now().Add(4 * time.Second).Truncate(time.Second)
+			end := time.Now().Add(15 * time.Second).Truncate(time.Second)
 			value := a.issue(`"expiresAt":"` + end.UTC().Format(time.RFC3339) + `"`)
 			a.own.await("the end", func() bool { return !time.Now().Before(end) })
 			a.user.send(a.t, patch(a.namespace(), a.name, mergePatch, `{"spec":{"expiresAt":"`+in(12*time.Hour)+`"}}`))

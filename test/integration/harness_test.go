@@ -36,6 +36,9 @@ const (
 	// under a second.
 	settleTimeout = 30 * time.Second
 
+	// installTimeout is how long the installation may take to be in force.
+	installTimeout = 3 * time.Minute
+
 	// settleInterval is how often that is looked at.
 	settleInterval = 20 * time.Millisecond
 )
@@ -83,7 +86,7 @@ func runOnControlPlane(m *testing.M) (code int, err error) {
 
 // install applies config/default as it is committed and waits until it is in force.
 func install() error {
-	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), installTimeout)
 	defer cancel()
 	if _, err := runKubectl(ctx, "", "apply", "-k", "../../config/default"); err != nil {
 		return fmt.Errorf("install config/default: %w", err)
@@ -97,13 +100,27 @@ func install() error {
 	if err := divertWebhook(ctx); err != nil {
 		return err
 	}
-	if _, err := runKubectl(ctx, "", "apply", "-f", "../policies/everything.yaml"); err != nil {
-		return fmt.Errorf("allow everything: %w", err)
+	if err := allowEverything(ctx); err != nil {
+		return err
 	}
 	if _, err := runKubectl(ctx, "", "patch", "mutatingadmissionpolicybinding", "apikey-operator-stamp", "--type=merge", "-p", exceptUnstamped); err != nil {
 		return fmt.Errorf("leave namespaces out of stamping: %w", err)
 	}
 	return waitForAdmission(ctx)
+}
+
+// allowEverything applies policies under which every ApiKey is granted what it asks for. Established may come before
+// discovery tells of the kind.
+func allowEverything(ctx context.Context) error {
+	var last error
+	err := poll(ctx, func() (bool, error) {
+		_, last = runKubectl(ctx, "", "apply", "-f", "../policies/everything.yaml")
+		return last == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("allow everything: %w", errors.Join(err, last))
+	}
+	return nil
 }
 
 // divertWebhook has the webhook's Service lead to this machine, where nothing listens: it is down, and known to be at

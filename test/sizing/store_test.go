@@ -88,13 +88,11 @@ func (l *lab) start(ctx context.Context) error {
 	if err := l.InstallWithRolesOnly(ctx); err != nil {
 		return err
 	}
-	for _, args := range [][]string{
-		{"apply", "-k", "config/rbac"},
-		{"apply", "-f", "test/policies/everything.yaml"},
-	} {
-		if _, err := l.Kubectl(ctx, args...); err != nil {
-			return err
-		}
+	if _, err := l.Kubectl(ctx, "apply", "-k", "config/rbac"); err != nil {
+		return err
+	}
+	if err := l.AllowEverything(ctx); err != nil {
+		return err
 	}
 	config, err := l.AdminConfig()
 	if err != nil {

@@ -84,12 +84,13 @@ func (s *Stack) KubectlWithInput(ctx context.Context, input string, args ...stri
 	return stdout.String(), nil
 }
 
-// AllowEverything applies policies under which every ApiKey is granted what it asks for, for tests of other things.
+// AllowEverything applies policies under which every ApiKey is granted what it asks for, for tests of other things. Of a
+// definition that is new the API server's discovery may not tell yet.
 func (s *Stack) AllowEverything(ctx context.Context) error {
-	if _, err := s.Kubectl(ctx, "apply", "-f", "test/policies/everything.yaml"); err != nil {
-		return fmt.Errorf("allow everything: %w", err)
-	}
-	return nil
+	return Await(ctx, "the policies that allow everything to be taken", startTimeout, func(ctx context.Context) error {
+		_, err := s.Kubectl(ctx, "apply", "-f", "test/policies/everything.yaml")
+		return err
+	})
 }
 
 // Install applies config/default as it is committed, and waits until the API server serves ApiKeys and ApiKeyPolicies

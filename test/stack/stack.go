@@ -12,7 +12,7 @@ import (
 // How long things may take, on a machine that is busy with other work; usually a few seconds at most.
 const (
 	startTimeout = 90 * time.Second
-	stopTimeout  = 30 * time.Second
+	stopTimeout  = 60 * time.Second // the local control plane may take half of it
 )
 
 // Stack is what runs. Its methods may be called from several goroutines at once.

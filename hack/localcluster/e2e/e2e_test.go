@@ -157,6 +157,7 @@ func TestAControlPlaneHasWhatTheOperatorNeeds(t *testing.T) {
 		p := p.in(t)
 		p.apply(widgetCRD)
 		p.kubectl("wait", "--for=condition=Established", "crd/widgets.example.com", "--timeout=60s")
+		p.eventually("widgets.example.com", "api-resources", "--api-group=example.com", "--output=name") // Established may come before discovery tells of it
 		p.apply("{apiVersion: example.com/v1, kind: Widget, metadata: {name: owner, namespace: team}}")
 		uid := p.kubectl("get", "widget", "owner", "--namespace=team", "-o", "jsonpath={.metadata.uid}")
 		p.apply(fmt.Sprintf(`{apiVersion: v1, kind: ConfigMap, metadata: {name: dependent, namespace: team, ownerReferences: [

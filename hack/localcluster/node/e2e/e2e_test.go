@@ -17,12 +17,12 @@ func TestANodeRunsPodsAsARealClusterDoes(t *testing.T) {
 	c := startCluster(t)
 	c.importApp()
 	c.kubectl("apply", "-f", c.file(manifests))
-	c.kubectl("rollout", "status", "deployment/app", "--namespace=team", "--timeout=60s")
+	c.kubectl("rollout", "status", "deployment/app", "--namespace=team", "--timeout=180s")
 
 	t.Run("a pod reaches a Service by its name", func(t *testing.T) {
 		c := c.in(t)
 		c.kubectl("apply", "-f", c.file(client))
-		c.kubectl("wait", "pod/client", "--namespace=team", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+		c.kubectl("wait", "pod/client", "--namespace=team", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=180s")
 		if got := c.kubectl("logs", "client", "--namespace=team"); !strings.HasPrefix(got, "app-") {
 			t.Errorf("the Service answered %q, want the name of a pod", got)
 		}

@@ -113,7 +113,7 @@ func TestTwoNodesSideBySide(t *testing.T) {
 		one, other := one.in(t), other.in(t)
 		one.importApp()
 		one.kubectl("create", "deployment", "app", "--image=localhost/app:1")
-		one.kubectl("rollout", "status", "deployment/app", "--timeout=60s")
+		one.kubectl("rollout", "status", "deployment/app", "--timeout=180s")
 		remains := traceOf(t, one)
 		kill(t, one.supervisor())
 		await(t, "the end of the node's processes", func() bool { return len(remains.processes(t)) == 0 })
