@@ -183,9 +183,9 @@ test-e2e: build ## Run the tests of the built binary behind real proxies (NGINX=
 
 .PHONY: test-guides
 test-guides: build ## Do what docs/guides say: apply their manifests, run their commands, with real proxies (variables as for test-e2e).
-	@assets=$$(hack/build-localcluster.sh); crds=$$(hack/proxy-crds.sh); contour=$$(hack/build-tools.sh contour); \
+	@assets=$$(hack/build-localcluster.sh); crds=$$(hack/proxy-crds.sh); contour=$$(hack/build-tools.sh contour); gateway=$$(hack/build-tools.sh envoy-gateway); \
 	nginx=$${NGINX:-$$(hack/nginx.sh)}; envoy=$$(hack/proxies.sh envoy); traefik=$$(hack/proxies.sh traefik); caddy=$$(hack/proxies.sh caddy); \
-	LOCALCLUSTER=$$assets/localcluster KUBECTL=$$assets/kubectl PROXY_CRDS=$$crds CONTOUR=$$contour/contour \
+	LOCALCLUSTER=$$assets/localcluster KUBECTL=$$assets/kubectl PROXY_CRDS=$$crds CONTOUR=$$contour/contour EGCTL=$$gateway/egctl \
 	NGINX=$$nginx ENVOY=$$envoy TRAEFIK=$$traefik CADDY=$$caddy APIKEY_OPERATOR=$(BINARY) hack/step.sh "the guides" \
 		go test -count=1 -timeout 10m $(TESTFLAGS) ./test/guides
 

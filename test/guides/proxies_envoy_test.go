@@ -96,7 +96,6 @@ func merged(t *testing.T, b block) tree {
 }
 
 // envoy starts an Envoy with a guide's configuration, whose addresses become those of the lab, and returns where it listens.
-// It waits longer for the verifier than guides advise, since this machine may be busy with other tests.
 func (l *lab) envoy(t *testing.T, name string, config envoyConfig) string {
 	t.Helper()
 	proxy := freeAddress(t)
@@ -111,9 +110,14 @@ func (l *lab) envoy(t *testing.T, name string, config envoyConfig) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "envoy.yaml")
-	writeFile(t, path, bytes.ReplaceAll(text, []byte("timeout: 1s\n"), []byte("timeout: 30s\n")))
+	writeFile(t, path, patient(text))
 	l.runEnvoy(t, name, path)
 	return proxy
+}
+
+// patient has Envoy wait longer for the verifier than guides advise, since this machine may be busy with other tests.
+func patient(config []byte) []byte {
+	return bytes.ReplaceAll(config, []byte("timeout: 1s\n"), []byte("timeout: 30s\n"))
 }
 
 // runEnvoy starts an Envoy that ends with the test. Without hot restart several run side by side.
