@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/apikey-operator/apikey-operator/test/stack"
 )
 
 // everything has all options on that go together.
@@ -74,16 +76,27 @@ func TestTheSameValuesAreRenderedTheSameEachTime(t *testing.T) {
 
 func TestEveryObjectIsNamedOnceAndInTheReleasesNamespace(t *testing.T) {
 	t.Parallel()
-	for name, values := range map[string]string{"the defaults": "{}", "everything": everything, "Roles only": namespaced} {
+	const longer = stack.SystemNamespace + "-team"
+	for name, c := range map[string]struct{ values, namespace string }{
+		"the defaults":                         {"{}", "elsewhere"},
+		"everything":                           {everything, "elsewhere"},
+		"Roles only":                           {namespaced, "elsewhere"},
+		"where its name holds that of config/": {everything, longer},
+		"Roles only, where it does":            {namespaced, longer},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			seen := map[string]bool{}
-			for _, o := range parse(t, mustRender(t, values, prometheusOperator, "--namespace", "elsewhere")) {
+			rendered := mustRender(t, c.values, prometheusOperator, "--namespace", c.namespace)
+			if strings.Contains(strings.ReplaceAll(rendered, c.namespace, ""), stack.SystemNamespace) || strings.Contains(rendered, c.namespace+"-team") {
+				t.Error("some name of a namespace is not the release's")
+			}
+			for _, o := range parse(t, rendered) {
 				if seen[o.id()] {
 					t.Errorf("%s is rendered twice", o.id())
 				}
 				seen[o.id()] = true
-				if namespace := o.text("metadata", "namespace"); namespace != "" && namespace != "elsewhere" && !strings.HasPrefix(namespace, "team-") {
+				if namespace := o.text("metadata", "namespace"); namespace != "" && namespace != c.namespace && !strings.HasPrefix(namespace, "team-") {
 					t.Errorf("%s is not in the release's namespace", o.id())
 				}
 				if strings.Contains(o.text("metadata", "name"), "apikey-operator") && o.text("metadata", "labels", "app.kubernetes.io/managed-by") != "Helm" {
@@ -91,6 +104,37 @@ func TestEveryObjectIsNamedOnceAndInTheReleasesNamespace(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Another installation in the same Prometheus does not stand in for one that is gone.
+func TestAlertsOfWhatIsAbsentAreOfTheReleasesNamespace(t *testing.T) {
+	t.Parallel()
+	const rule = "monitoring: {prometheusRule: {enabled: true}"
+	watched := mustRender(t, rule+", podMonitor: {enabled: true}}", prometheusOperator, "--namespace", "elsewhere")
+	for _, want := range []string{
+		`absent(apikey_operator_verifier_ready{namespace="elsewhere"} == 1)`,
+		`absent(apikey_operator_clock_offset_seconds{namespace="elsewhere"})`,
+	} {
+		if !strings.Contains(watched, want) {
+			t.Errorf("there is no alert by %s", want)
+		}
+	}
+	// Who scrapes without our PodMonitors has labels of their own.
+	if scraped := mustRender(t, rule+"}", prometheusOperator, "--namespace", "elsewhere"); strings.Contains(scraped, `{namespace="elsewhere"}`) {
+		t.Error("a label is asked for that nobody is known to set")
+	}
+}
+
+func TestTheAlertOfSlowPropagationFollowsThePublishDelay(t *testing.T) {
+	t.Parallel()
+	for delay, want := range map[string]string{"0s": "3", "2s": "3", "3s": "5", "4s": "5", "4500ms": "10", "9s": "10", "20s": "30"} {
+		rendered := mustRender(t, "manager: {publishDelay: "+delay+"}\nmonitoring: {prometheusRule: {enabled: true}}", prometheusOperator)
+		for _, line := range []string{`{le=~"` + want + "|" + want + `.0"}`, "more than " + want + " seconds to reach a verifier"} {
+			if strings.Count(rendered, line) != 1 {
+				t.Errorf("with a publish delay of %s there is not one %q", delay, line)
+			}
+		}
 	}
 }
 

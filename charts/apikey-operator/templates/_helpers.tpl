@@ -54,8 +54,9 @@ names none. They are changed as text, since a definition's large numbers do not 
 {{- with .annotations -}}{{- $annotations = toYaml . | nindent 4 -}}{{- end -}}
 {{- $text := .root.Files.Get .file | required (printf "%s is missing from the chart" .file) -}}
 {{- range $document := splitList "\n---\n" (trimPrefix "---\n" $text) }}
-{{- $document = $document | replace "namespace: apikey-operator-system" (printf "namespace: %s" (quote $.root.Release.Namespace)) -}}
-{{- $document = $document | replace "apikey-operator-system" $.root.Release.Namespace -}}
+{{- /* The release's namespace comes last: its name may hold the one that is replaced. */}}
+{{- $document = $document | replace "namespace: apikey-operator-system" "namespace: \"@NAMESPACE@\"" | replace "apikey-operator-system" "@NAMESPACE@" -}}
+{{- $document = $document | replace "@NAMESPACE@" $.root.Release.Namespace -}}
 {{- with $.namespace -}}
 {{- $document = regexReplaceAllLiteral "(?m)^metadata:$" $document (printf "metadata:\n  namespace: %s" (quote .)) -}}
 {{- end -}}
