@@ -53,7 +53,9 @@ func TestTheChartAndKustomizeInstallTheSame(t *testing.T) {
 			for _, component := range components {
 				values = merged(t, values, options[component].values)
 			}
-			byChart := comparableByID(t, parse(t, mustRender(t, values, prometheusOperator)))
+			// kustomize, which may put all into another namespace, does not change what is within an expression.
+			rendered := strings.ReplaceAll(mustRender(t, values, prometheusOperator), `{namespace="apikey-operator-system"}`, "")
+			byChart := comparableByID(t, parse(t, rendered))
 			byKustomize := comparableByID(t, parse(t, kustomize(t, components)))
 			for _, id := range slices.Sorted(maps.Keys(merge(maps.Clone(byChart), byKustomize))) {
 				if diff := cmp.Diff(byKustomize[id], byChart[id]); diff != "" {
