@@ -63,6 +63,8 @@ func TestValuesThatMakeNoSenseAreRefusedWithAReason(t *testing.T) {
 		"a budget that keeps half of one":     {"verifier: {replicas: 1, podDisruptionBudget: {minAvailable: 50%}}", "verifier.podDisruptionBudget.minAvailable: 50% of 1 lets no pod be evicted"},
 		"a budget that keeps all at least":    {"verifier: {autoscaling: {enabled: true, minReplicas: 3}, podDisruptionBudget: {minAvailable: 3}}", "verifier.podDisruptionBudget.minAvailable: 3 of 3 lets no pod be evicted"},
 		"a budget of nothing":                 {"verifier: {podDisruptionBudget: {maxUnavailable: null}}", "verifier.podDisruptionBudget: neither maxUnavailable nor minAvailable is given"},
+		"a load balancer for everybody":       {"verifier: {service: {type: LoadBalancer}}", "verifier.service.loadBalancerSourceRanges: whoever reaches the load balancer could try keys"},
+		"ranges of no load balancer":          {"verifier: {service: {loadBalancerSourceRanges: [10.0.0.0/8]}}", "verifier.service.loadBalancerSourceRanges: there is no load balancer"},
 		"names of clients without their CA":   {"verifier: {tls: {secretName: a, clientNames: [b]}}", "verifier.tls.clientNames: names are taken from certificates of proxies: give verifier.tls.clientCA too"},
 		"a CA of clients without TLS":         {"verifier: {tls: {clientCA: {secretName: a}}}", "verifier.tls.clientCA: proxies show certificates over TLS alone"},
 		"two CAs of clients":                  {"verifier: {tls: {secretName: a, clientCA: {secretName: b, configMapName: c}}}", "verifier.tls.clientCA: secretName and configMapName are given"},
@@ -107,6 +109,18 @@ func TestAPolicyCannotStampOnAnOlderKubernetes(t *testing.T) {
 	r := render(t, "webhook: {stamp: policy}", "--kube-version", "1.35.2")
 	if want := "webhook.stamp: policy needs Kubernetes 1.36, and this is v1.35.2"; r.err == nil || !strings.Contains(r.stderr, want) {
 		t.Errorf("Helm says %q, want %q", r.stderr, want)
+	}
+}
+
+func TestTrafficStaysInAZoneOnlyWhereKubernetesKnowsHow(t *testing.T) {
+	t.Parallel()
+	const values = "verifier: {service: {trafficDistribution: PreferSameZone}}"
+	r := render(t, values, "--kube-version", "1.33.5-gke.100")
+	if want := "verifier.service.trafficDistribution: PreferSameZone needs Kubernetes 1.34, and this is v1.33.5-gke.100: give PreferClose"; r.err == nil || !strings.Contains(r.stderr, want) {
+		t.Errorf("Helm says %q, want %q", r.stderr, want)
+	}
+	if r := render(t, values, "--kube-version", "1.34.0"); r.err != nil {
+		t.Errorf("with Kubernetes 1.34: %s", r.stderr)
 	}
 }
 

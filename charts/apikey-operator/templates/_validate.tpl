@@ -4,7 +4,7 @@ no sense, and all of them are shown at once.
 */}}
 {{- define "apikey-operator.validate" -}}
 {{- $problems := "" -}}
-{{- range $subject := list "namespaces" "webhook" "durations" "replicas" "tls" "redis" "tracing" "credential" "network" "labels" "extraArgs" -}}
+{{- range $subject := list "namespaces" "webhook" "durations" "replicas" "service" "tls" "redis" "tracing" "credential" "network" "labels" "extraArgs" -}}
 {{- $problems = cat $problems (include (printf "apikey-operator.validate.%s" $subject) $) -}}
 {{- end -}}
 {{- $lines := list -}}
@@ -120,6 +120,19 @@ verifier.autoscaling: utilization is a part of verifier.resources.requests.cpu: 
 {{- end }}
 {{- end -}}
 
+{{- define "apikey-operator.validate.service" -}}
+{{- with .Values.verifier.service }}
+{{- if and (eq "LoadBalancer" .type) (not .loadBalancerSourceRanges) }}
+verifier.service.loadBalancerSourceRanges: whoever reaches the load balancer could try keys: say from where it may be reached, such as [10.0.0.0/8]
+{{- else if and (ne "LoadBalancer" .type) .loadBalancerSourceRanges }}
+verifier.service.loadBalancerSourceRanges: there is no load balancer: set verifier.service.type to LoadBalancer, or leave the ranges out
+{{- end }}
+{{- if and (hasPrefix "PreferSame" .trafficDistribution) (semverCompare "<1.34.0-0" $.Capabilities.KubeVersion.Version) }}
+verifier.service.trafficDistribution: {{ .trafficDistribution }} needs Kubernetes 1.34, and this is {{ $.Capabilities.KubeVersion.Version }}: give PreferClose
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "apikey-operator.validate.tls" -}}
 {{- with .Values.verifier.tls }}
 {{- $ca := or .clientCA.secretName .clientCA.configMapName }}
@@ -179,7 +192,7 @@ networkPolicy.monitoring: there are to be PodMonitors, and nobody could read the
 {{- if and .egress.enabled (not .egress.extra) (or (eq "redis" $.Values.verifier.rateLimit.store) $.Values.verifier.tracing.endpoint) }}
 networkPolicy.egress.extra: verifiers could reach neither Redis nor a collector of traces: say where they are, such as [{to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: redis}}}], ports: [{port: 6379}]}]
 {{- end }}
-{{- else if or .proxies .monitoring .apiServers .egress.enabled .egress.extra }}
+{{- else if or .proxies .monitoring .apiServers .egress.enabled .egress.dns .egress.extra }}
 networkPolicy: it says who may connect, and is not enabled: set networkPolicy.enabled, or leave the rest out
 {{- end }}
 {{- end }}
