@@ -221,6 +221,7 @@ func restoreWithoutStatuses(t *testing.T, l *lab, g *guide, dir string, taken ba
 	if printed := l.newConsole(t, "", nil).play(t, dir, g.block(t, "console", "stop-again")); strings.Contains(printed, "look at") {
 		t.Errorf("where nobody stamps, not all can be stopped again:\n%s", printed)
 	}
+	l.stopLeakedUnstamped(t, "revealed")
 
 	l.startManager(t, "--restore-mode")
 	expectAnswer(t, l.verifier, keys.current, "a key that was taken over from its Secret", allowed)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/apikey-operator/apikey-operator/test/stack"
@@ -67,4 +68,20 @@ func followRotation(t *testing.T, l *lab) {
 	third := mount()
 	expectAnswer(t, l.verifier, third, "the key after the leak", allowed)
 	play("read")
+}
+
+// stopLeakedUnstamped stops an ApiKey by the commands for a leaked key, where nobody stamps and somebody else was the last to
+// change it: the first is refused, and the one beside it is not.
+func (l *lab) stopLeakedUnstamped(t *testing.T, name string) {
+	t.Helper()
+	g, c := readGuide(t, "guides/rotation.md"), l.newConsole(t, "", nil)
+	play := func(block string) (string, error) {
+		return c.run(t, strings.ReplaceAll(g.block(t, "console", block).script(), "stock-sync", name))
+	}
+	if printed, err := play("leaked"); err == nil || !strings.Contains(printed, "changed-by names another user") {
+		t.Errorf("where nobody stamps, the command for a leaked key ends with %v:\n%s", err, printed)
+	}
+	if printed, err := play("leaked-unstamped"); err != nil {
+		t.Errorf("where nobody stamps, the command that removes a name ends with %v:\n%s", err, printed)
+	}
 }
