@@ -76,14 +76,8 @@ var defineKinds = sync.OnceValue(func() error {
 		return err
 	}
 	return stack.Await(ctx, "the kinds of the proxies to be served", patience, func(ctx context.Context) error {
-		names, err := l.Kubectl(ctx, "get", "crds", "-o", "go-template="+notEstablished)
-		if err != nil {
-			return err
-		} else if names != "" {
-			return fmt.Errorf("not yet established: %s", names)
-		}
 		// Established may come before discovery tells of the kind.
-		names, err = l.Kubectl(ctx, "get", "crds", "-o", `go-template={{range $i, $d := .items}}{{if $i}},{{end}}{{.metadata.name}}{{end}}`)
+		names, err := l.Kubectl(ctx, "get", "crds", "-o", `go-template={{range $i, $d := .items}}{{if $i}},{{end}}{{.metadata.name}}{{end}}`)
 		if err != nil {
 			return err
 		}
@@ -91,11 +85,6 @@ var defineKinds = sync.OnceValue(func() error {
 		return err
 	})
 })
-
-// notEstablished prints the names of the definitions whose kinds are not served yet.
-const notEstablished = `{{range .items}}{{$served := false}}{{range .status.conditions}}` +
-	`{{if and (eq .type "Established") (eq .status "True")}}{{$served = true}}{{end}}{{end}}` +
-	`{{if not $served}}{{.metadata.name}} {{end}}{{end}}`
 
 // inNamespaces makes the namespaces that objects live in, since nothing is taken for one that does not exist.
 func (l *lab) inNamespaces(t *testing.T, objects []object) {

@@ -136,14 +136,14 @@ func TestARedisThatStandsStillCostsATimeoutInEachPause(t *testing.T) {
 	const timeout, pause, outage = 50 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second
 	server := newRedis(t)
 	r := newReplica(t, ratelimit.Deny, redisstore.Options{Addresses: []string{server.Address}, Timeout: timeout}, pause)
-	r.awaitShared(t)
+	before := r.awaitShared(t)
+	failedBefore := len(r.failures())
 	if err := server.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	failedBefore := len(r.failures())
 
-	slow, requests := 0, 0
-	for began := time.Now(); time.Since(began) < outage; requests++ {
+	slow, requests, began := 0, 0, time.Now()
+	for ; time.Since(began) < outage || len(r.failures()) < failedBefore+2; requests++ {
 		v, source, took := r.takeFrom(t, hourly)
 		if source != ratelimit.FromDeny || v.Allowed || v.RetryAfter <= 0 || v.RetryAfter > pause {
 			t.Fatalf("from %s: %+v", source, v)
@@ -156,9 +156,13 @@ func TestARedisThatStandsStillCostsATimeoutInEachPause(t *testing.T) {
 		}
 		<-time.After(time.Millisecond)
 	}
-	failed := len(r.failures()) - failedBefore
-	if most := int(outage/pause) + 1; failed < 1 || failed > most {
-		t.Errorf("of %d requests in %s %d asked Redis in vain, want 1 to %d", requests, outage, failed, most)
+	failed, lasted := len(r.failures())-failedBefore, time.Since(began)
+	if most := int(lasted/pause) + 1; failed > most {
+		t.Errorf("of %d requests in %s %d asked Redis in vain, want %d at most", requests, lasted, failed, most)
+	}
+	// Those between two that ask wait for nobody; a few are slow when this machine is.
+	if slow > failed+requests/20 {
+		t.Errorf("of %d requests %d took %s or longer, and %d asked Redis", requests, slow, timeout, failed)
 	}
 	t.Logf("of %d requests %d took %s or longer, and %d failed", requests, slow, timeout, failed)
 
@@ -166,8 +170,9 @@ func TestARedisThatStandsStillCostsATimeoutInEachPause(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Redis did what it had been sent while it stood still, though nobody waited any more.
-	if v := r.awaitShared(t); v.Remaining > 999 || v.Remaining < 900 {
-		t.Errorf("once it goes on: %+v", v)
+	v := r.awaitShared(t)
+	if least := before.Remaining - 1 - int64(len(r.failures())-failedBefore); v.Remaining < least || v.Remaining > 999 {
+		t.Errorf("once it goes on: %+v, want %d or more remaining", v, least)
 	}
 }
 
